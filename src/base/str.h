@@ -1,0 +1,56 @@
+/* str.h: string views, and a growable text buffer with printf. */
+#ifndef TN_BASE_STR_H
+#define TN_BASE_STR_H
+
+#include "base/alloc.h"
+
+/* Borrowed bytes; not necessarily zero terminated. */
+typedef struct tn_str {
+    const char *data;
+    size_t len;
+} tn_str;
+
+#define TN_STR(literal) ((tn_str){(literal), sizeof(literal) - 1})
+/* For printf: printf("%.*s", TN_STR_ARG(s)). */
+#define TN_STR_ARG(s) (int)(s).len, (s).data
+
+tn_str tn_str_of(const char *zero_terminated);
+bool tn_str_equal(tn_str a, tn_str b);
+bool tn_str_is(tn_str a, const char *zero_terminated);
+bool tn_str_starts(tn_str s, const char *prefix);
+bool tn_str_ends(tn_str s, const char *suffix);
+int tn_str_compare(tn_str a, tn_str b); /* bytewise, like strcmp */
+/* Splits at the first separator: *out_head before it, the rest after it is returned. Without a
+ * separator head is all of s and the rest is empty. */
+tn_str tn_str_split(tn_str s, char separator, tn_str *out_head);
+tn_str tn_str_trim(tn_str s);
+/* Whole-string conversions: false unless all of s is one number in range. */
+bool tn_str_to_i64(tn_str s, int64_t *out_value);
+bool tn_str_to_f64(tn_str s, double *out_value);
+/* '*' matches any run, '?' any one byte. */
+bool tn_str_glob(tn_str pattern, tn_str s);
+/* Edit distance, for "did you mean"; capped at 16. */
+size_t tn_str_distance(tn_str a, tn_str b);
+
+/* Growable zero-terminated text. Errors are sticky: after one failed growth further appends do nothing,
+ * and tn_buf_status() tells. Thread-compatible. */
+typedef struct tn_buf {
+    tn_allocator allocator;
+    char *data; /* "" semantics: may be NULL while len is 0; use tn_buf_str() */
+    size_t len;
+    size_t capacity;
+    bool failed;
+} tn_buf;
+
+void tn_buf_init(tn_buf *buf, tn_allocator allocator);
+void tn_buf_deinit(tn_buf *buf);
+void tn_buf_clear(tn_buf *buf);
+void tn_buf_append(tn_buf *buf, const void *bytes, size_t len);
+void tn_buf_str_append(tn_buf *buf, tn_str s);
+void tn_buf_printf(tn_buf *buf, const char *format, ...) TN_PRINTF(2, 3);
+/* Zero-terminated content, never NULL. Valid until the next change. */
+const char *tn_buf_cstr(const tn_buf *buf);
+tn_str tn_buf_view(const tn_buf *buf);
+TN_MUST_USE tn_status tn_buf_status(const tn_buf *buf);
+
+#endif
