@@ -1,0 +1,40 @@
+/* op.h: what an operator is to the graph, and tables that find one by name.
+ *
+ * Two vocabularies share the graph: graph ops (open: ATen, custom ops, unknown ones) have class
+ * TN_OP_GRAPH; kernel IR primitives (closed, src/kir/prim.h) have TN_OP_PRIM and a code.
+ */
+#ifndef TN_IR_OP_H
+#define TN_IR_OP_H
+
+#include "base/map.h"
+#include "ir/schema.h"
+
+typedef enum tn_op_class {
+    TN_OP_GRAPH = 0, /* an operator of a model with a known schema */
+    TN_OP_OPAQUE,    /* an operator of a model that no table knows; its schema is made from the use */
+    TN_OP_PRIM,      /* a kernel IR primitive */
+} tn_op_class;
+
+typedef struct tn_op {
+    tn_str name; /* "aten::add.Tensor", "k::add" */
+    tn_op_class op_class;
+    uint16_t code; /* tn_prim for primitives, else 0 */
+    const tn_schema *schema;
+    const void *entry; /* the tn_op_entry of src/ops, NULL for primitives and opaque ops */
+} tn_op;
+
+/* Name to operator. Set-up-only, then thread-safe. */
+typedef struct tn_op_table {
+    tn_arena *arena;
+    tn_map by_name; /* of const tn_op * */
+} tn_op_table;
+
+void tn_op_table_init(tn_op_table *table, tn_arena *arena);
+void tn_op_table_deinit(tn_op_table *table);
+/* Parses the schema and adds the op; a name that is there already is TN_INVALID_ARGUMENT. */
+TN_MUST_USE tn_status tn_op_table_add(tn_op_table *table, const char *schema, tn_op_class op_class,
+                                      uint16_t code, const void *entry);
+/* NULL when unknown. */
+const tn_op *tn_op_table_find(const tn_op_table *table, tn_str name);
+
+#endif
