@@ -1,6 +1,6 @@
 /* arena.h: memory that is freed all at once; what a compile is built from.
  *
- * Blocks double in size; nothing is freed singly. Memory is zeroed and aligned to 16 bytes.
+ * Blocks double in size, up to 8 MiB; nothing is freed singly. Memory is zeroed and aligned to 16 bytes.
  * Thread-compatible.
  */
 #ifndef TN_BASE_ARENA_H
