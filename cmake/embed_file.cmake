@@ -1,0 +1,15 @@
+# cmake -DINPUT= -DOUTPUT= -DSYMBOL= -DHEADER= -P: writes a file's bytes as a C array (see Embed.cmake).
+file(READ ${INPUT} hex HEX)
+string(LENGTH "${hex}" digits)
+math(EXPR bytes "${digits} / 2")
+string(REGEX REPLACE "(..)" "0x\\1," array "${hex}")
+string(REGEX REPLACE "(....................................................................................................)"
+       "\\1\n    " array "${array}")
+get_filename_component(name ${INPUT} NAME)
+file(WRITE ${OUTPUT} "/* Generated from ${name}. */
+#include \"${HEADER}\"
+
+const char ${SYMBOL}[] = {
+    ${array}0x00};
+const size_t ${SYMBOL}_bytes = ${bytes};
+")
