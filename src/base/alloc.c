@@ -1,5 +1,5 @@
-/* alloc.c: the C library's allocator behind tn_allocator, checked helpers over any allocator, and the
- * test allocator. The only file that calls malloc's family. */
+/* alloc.c: the C library's allocator behind tn_allocator, checked helpers over any allocator, and
+ * the test allocator. The only file that calls malloc's family. */
 #include "base/alloc.h"
 
 #include <stdlib.h>
@@ -23,18 +23,17 @@ tn_allocator tn_allocator_system(void) {
     return (tn_allocator){.resize = system_resize, .self = NULL};
 }
 
-/* out_ptr is the address of a pointer of any object type; memcpy is the portable way to store one. */
+/* out_ptr is the address of a pointer of any object type; memcpy is the portable way to store one.
+ */
 static void store_pointer(void *out_ptr, void *value) {
     memcpy(out_ptr, &value, sizeof value);
 }
 
 tn_status tn_alloc(const tn_allocator *allocator, size_t bytes, void *out_ptr) {
     store_pointer(out_ptr, NULL);
-    if (bytes == 0)
-        return NULL;
+    if (bytes == 0) return NULL;
     void *block = allocator->resize(allocator->self, NULL, 0, bytes);
-    if (!block)
-        return tn_error_out_of_memory();
+    if (!block) return tn_error_out_of_memory();
     memset(block, 0, bytes);
     store_pointer(out_ptr, block);
     return NULL;
@@ -60,15 +59,13 @@ tn_status tn_alloc_resize(const tn_allocator *allocator, void *inout_ptr, size_t
         return NULL;
     }
     void *block = allocator->resize(allocator->self, old, old ? old_bytes : 0, new_bytes);
-    if (!block)
-        return tn_error_out_of_memory();
+    if (!block) return tn_error_out_of_memory();
     store_pointer(inout_ptr, block);
     return NULL;
 }
 
 void tn_alloc_free(const tn_allocator *allocator, void *ptr, size_t bytes) {
-    if (ptr)
-        (void)allocator->resize(allocator->self, ptr, bytes, 0);
+    if (ptr) (void)allocator->resize(allocator->self, ptr, bytes, 0);
 }
 
 /* ---- test allocator ------------------------------------------------------------------------- */
@@ -83,16 +80,12 @@ static void *test_resize(void *self, void *ptr, size_t old_bytes, size_t new_byt
     tn_test_allocator *state = self;
     if (new_bytes > old_bytes) {
         size_t request = atomic_fetch_add(&state->request_count, 1) + 1;
-        if (state->fail_at != 0 && request >= state->fail_at)
-            return NULL;
+        if (state->fail_at != 0 && request >= state->fail_at) return NULL;
     }
     void *block = state->inner.resize(state->inner.self, ptr, old_bytes, new_bytes);
-    if (!block && new_bytes != 0)
-        return NULL;
-    if (!ptr && new_bytes != 0)
-        atomic_fetch_add(&state->live_blocks, 1);
-    if (ptr && new_bytes == 0)
-        atomic_fetch_sub(&state->live_blocks, 1);
+    if (!block && new_bytes != 0) return NULL;
+    if (!ptr && new_bytes != 0) atomic_fetch_add(&state->live_blocks, 1);
+    if (ptr && new_bytes == 0) atomic_fetch_sub(&state->live_blocks, 1);
     /* Unsigned wrap-around makes one addition serve growth and shrinking. */
     size_t change = new_bytes - old_bytes;
     note_peak(state, atomic_fetch_add(&state->live_bytes, change) + change);

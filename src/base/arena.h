@@ -1,7 +1,7 @@
 /* arena.h: memory that is freed all at once; what a compile is built from.
  *
- * Blocks double in size, up to 8 MiB; nothing is freed singly. Memory is zeroed and aligned to 16 bytes.
- * Thread-compatible.
+ * Blocks double in size, up to 8 MiB; nothing is freed singly. Memory is zeroed and aligned to 16
+ * bytes. Thread-compatible.
  */
 #ifndef TN_BASE_ARENA_H
 #define TN_BASE_ARENA_H
@@ -26,8 +26,8 @@ tn_str tn_arena_str(tn_arena *arena, tn_str s);
 /* A zero-terminated formatted string; NULL when memory is short. */
 const char *tn_arena_printf(tn_arena *arena, const char *format, ...) TN_PRINTF(2, 3);
 
-/* Grows an arena-owned array so that it holds at least count + 1 elements (capacity doubles, the old
- * copy stays behind in the arena). Returns the array, or NULL when memory is short. */
+/* Grows an arena-owned array so that it holds at least count + 1 elements (capacity doubles, the
+ * old copy stays behind in the arena). Returns the array, or NULL when memory is short. */
 void *tn_arena_grow(tn_arena *arena, void *array, size_t count, size_t *inout_capacity,
                     size_t elem_bytes);
 
@@ -35,8 +35,7 @@ void *tn_arena_grow(tn_arena *arena, void *array, size_t count, size_t *inout_ca
 #define TN_ARENA_TRY(arena, var, count)                                                            \
     do {                                                                                           \
         (var) = tn_arena_alloc((arena), (count), sizeof *(var));                                   \
-        if (!(var))                                                                                \
-            return tn_error_out_of_memory();                                                       \
+        if (!(var)) return tn_error_out_of_memory();                                               \
     } while (0)
 
 #endif

@@ -4,8 +4,9 @@
 
 #include "base/str.h"
 
-/* A read-only private mapping of a regular file. The data outlives the file's name, not its content:
- * a file that is truncated while mapped raises SIGBUS, as with any mapping. Thread-safe once open. */
+/* A read-only private mapping of a regular file. The data outlives the file's name, not its
+ * content: a file that is truncated while mapped raises SIGBUS, as with any mapping. Thread-safe
+ * once open. */
 typedef struct tn_mapping {
     const uint8_t *data; /* NULL for an empty file */
     size_t bytes;
@@ -15,8 +16,8 @@ typedef struct tn_mapping {
 TN_MUST_USE tn_status tn_mapping_open(const char *path, tn_mapping *out_mapping);
 void tn_mapping_close(tn_mapping *mapping);
 
-/* Writes to a temporary file beside path, syncs, renames over path, syncs the folder. On any error the
- * temporary file is removed and what stood at path before is whole. Thread-compatible. */
+/* Writes to a temporary file beside path, syncs, renames over path, syncs the folder. On any error
+ * the temporary file is removed and what stood at path before is whole. Thread-compatible. */
 typedef struct tn_file_writer {
     int fd;
     char *final_path;

@@ -1,6 +1,6 @@
 /* map.c: open addressing with linear probing over an array of entries kept in insertion order. The
- * slots hold entry numbers, so growing rehashes four bytes per entry and a walk never sees the order
- * of hashes. Entries are never removed. */
+ * slots hold entry numbers, so growing rehashes four bytes per entry and a walk never sees the
+ * order of hashes. Entries are never removed. */
 #include "base/map.h"
 
 #include <string.h>
@@ -23,7 +23,8 @@ uint64_t tn_hash_bytes(const void *bytes, size_t len, uint64_t seed) {
     const uint8_t *p = bytes;
     uint64_t h = mix(seed + 0x9e3779b97f4a7c15u) ^ (uint64_t)len;
     for (; len >= 8; len -= 8, p += 8) {
-        /* Byte by byte, so that the hash is the same on every machine; compilers make it one load. */
+        /* Byte by byte, so that the hash is the same on every machine; compilers make it one load.
+         */
         uint64_t word = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
                         (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
                         (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
@@ -46,7 +47,8 @@ void tn_map_deinit(tn_map *map) {
     *map = (tn_map){.allocator = map->allocator};
 }
 
-/* String keys and 64-bit keys share all code: a 64-bit key has a NULL string, and code is the key. */
+/* String keys and 64-bit keys share all code: a 64-bit key has a NULL string, and code is the key.
+ */
 static bool matches(const tn_map_entry *entry, tn_str key, uint64_t code) {
     return entry->code == code && (!key.data || tn_str_equal(entry->key, key));
 }
@@ -67,13 +69,12 @@ static size_t find_slot(const tn_map *map, tn_str key, uint64_t code) {
 
 static tn_status grow(tn_map *map) {
     size_t capacity = map->capacity ? map->capacity * 2 : FIRST_CAPACITY;
-    if (capacity > UINT32_MAX / 2)
-        return tn_error_out_of_memory();
+    if (capacity > UINT32_MAX / 2) return tn_error_out_of_memory();
     uint32_t *slots = NULL;
     TN_TRY(tn_alloc_array(&map->allocator, capacity * 2, sizeof *slots, &slots));
-    tn_status status = tn_alloc_resize(&map->allocator, &map->entries,
-                                       map->capacity * sizeof *map->entries,
-                                       capacity * sizeof *map->entries);
+    tn_status status =
+        tn_alloc_resize(&map->allocator, &map->entries, map->capacity * sizeof *map->entries,
+                        capacity * sizeof *map->entries);
     if (status) {
         tn_alloc_free(&map->allocator, slots, capacity * 2 * sizeof *slots);
         return status;
@@ -99,8 +100,7 @@ static tn_status set(tn_map *map, tn_str key, uint64_t code, void *value) {
             return NULL;
         }
     }
-    if (map->count == map->capacity)
-        TN_TRY(grow(map));
+    if (map->count == map->capacity) TN_TRY(grow(map));
     size_t slot = find_slot(map, key, code);
     map->entries[map->count] = (tn_map_entry){.key = key, .code = code, .value = value};
     map->slots[slot] = (uint32_t)++map->count;
@@ -108,8 +108,7 @@ static tn_status set(tn_map *map, tn_str key, uint64_t code, void *value) {
 }
 
 static const tn_map_entry *find(const tn_map *map, tn_str key, uint64_t code) {
-    if (map->count == 0)
-        return NULL;
+    if (map->count == 0) return NULL;
     size_t slot = find_slot(map, key, code);
     return map->slots[slot] ? &map->entries[map->slots[slot] - 1] : NULL;
 }

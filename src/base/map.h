@@ -1,5 +1,6 @@
 /* map.h: hash map from strings or 64-bit keys to pointers; insertion ordered when walked, so that
- * output made from a walk is deterministic. Keys are borrowed and must outlive the map. Thread-compatible. */
+ * output made from a walk is deterministic. Keys are borrowed and must outlive the map.
+ * Thread-compatible. */
 #ifndef TN_BASE_MAP_H
 #define TN_BASE_MAP_H
 

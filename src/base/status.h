@@ -1,9 +1,9 @@
 /* status.h: making and passing on errors inside the library.
  *
  * An error is one allocation: code, message, then "while ..." notes added as it travels up. Running
- * out of memory while making an error degrades to a constant TN_OUT_OF_MEMORY error, so no error path
- * can fail. Errors use the C library's allocator, not the env's: they outlive the env, and reporting
- * a failed allocation must not need the allocator that failed.
+ * out of memory while making an error degrades to a constant TN_OUT_OF_MEMORY error, so no error
+ * path can fail. Errors use the C library's allocator, not the env's: they outlive the env, and
+ * reporting a failed allocation must not need the allocator that failed.
  */
 #ifndef TN_BASE_STATUS_H
 #define TN_BASE_STATUS_H
@@ -23,24 +23,21 @@ TN_MUST_USE tn_status tn_error_out_of_memory(void);
 #define TN_TRY(expr)                                                                               \
     do {                                                                                           \
         tn_status tn_try_status_ = (expr);                                                         \
-        if (tn_try_status_)                                                                        \
-            return tn_try_status_;                                                                 \
+        if (tn_try_status_) return tn_try_status_;                                                 \
     } while (0)
 
 /* The same, adding a note. */
 #define TN_TRY_CTX(expr, ...)                                                                      \
     do {                                                                                           \
         tn_status tn_try_status_ = (expr);                                                         \
-        if (tn_try_status_)                                                                        \
-            return tn_status_annotate(tn_try_status_, __VA_ARGS__);                                \
+        if (tn_try_status_) return tn_status_annotate(tn_try_status_, __VA_ARGS__);                \
     } while (0)
 
 /* With resources held: sets the local `status` and jumps to `done:`. */
 #define TN_GOTO(expr)                                                                              \
     do {                                                                                           \
         status = (expr);                                                                           \
-        if (status)                                                                                \
-            goto done;                                                                             \
+        if (status) goto done;                                                                     \
     } while (0)
 
 #endif

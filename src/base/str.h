@@ -26,8 +26,8 @@ int tn_str_compare(tn_str a, tn_str b); /* bytewise, like strcmp */
  * separator head is all of s and the rest is empty. */
 tn_str tn_str_split(tn_str s, char separator, tn_str *out_head);
 tn_str tn_str_trim(tn_str s);
-/* Whole-string conversions: false unless all of s is one number in range. Independent of the locale.
- * The second also takes "inf" and "nan" with a sign; hexadecimal is refused. */
+/* Whole-string conversions: false unless all of s is one number in range. Independent of the
+ * locale. The second also takes "inf" and "nan" with a sign; hexadecimal is refused. */
 bool tn_str_to_i64(tn_str s, int64_t *out_value);
 bool tn_str_to_f64(tn_str s, double *out_value);
 /* '*' matches any run, '?' any one byte. */
@@ -38,8 +38,8 @@ size_t tn_str_distance(tn_str a, tn_str b);
 /* vsnprintf in the C locale, whatever the program's is: a decimal point stays a point. */
 int tn_vformat(char *out, size_t bytes, const char *format, va_list args) TN_PRINTF(3, 0);
 
-/* Growable zero-terminated text. Errors are sticky: after one failed growth further appends do nothing,
- * and tn_buf_status() tells. Thread-compatible. */
+/* Growable zero-terminated text. Errors are sticky: after one failed growth further appends do
+ * nothing, and tn_buf_status() tells. Thread-compatible. */
 typedef struct tn_buf {
     tn_allocator allocator;
     char *data; /* "" semantics: may be NULL while len is 0; use tn_buf_str() */
