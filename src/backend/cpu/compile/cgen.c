@@ -1,0 +1,168 @@
+/* cgen.c: the writer of generated C. Text goes to cg->out; failures are sticky and are asked for once,
+ * when a kernel is complete. */
+#include "backend/cpu/compile/cgen.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static void append_indent(tn_cg *cg) {
+    for (uint32_t i = 0; i < cg->indent; i++)
+        tn_buf_append(cg->out, "    ", 4);
+}
+
+void tn_cg_line(tn_cg *cg, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    va_list measure;
+    va_copy(measure, args);
+    int len = vsnprintf(NULL, 0, format, measure);
+    va_end(measure);
+    char *text = len < 0 ? NULL : tn_arena_alloc(cg->arena, (size_t)len + 1, 1);
+    if (!text) {
+        cg->failed = true;
+        va_end(args);
+        return;
+    }
+    vsnprintf(text, (size_t)len + 1, format, args);
+    va_end(args);
+    if (len == 0) {
+        tn_buf_append(cg->out, "\n", 1);
+        return;
+    }
+    if (text[0] != '#') append_indent(cg);
+    tn_buf_append(cg->out, text, (size_t)len);
+    tn_buf_append(cg->out, "\n", 1);
+    if (text[len - 1] == '{') cg->indent++;
+}
+
+void tn_cg_close(tn_cg *cg, const char *after) {
+    if (cg->indent > 0) cg->indent--;
+    tn_cg_line(cg, "}%s", after);
+}
+
+const char *tn_cg_text(tn_cg *cg, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    va_list measure;
+    va_copy(measure, args);
+    int len = vsnprintf(NULL, 0, format, measure);
+    va_end(measure);
+    char *text = len < 0 ? NULL : tn_arena_alloc(cg->arena, (size_t)len + 1, 1);
+    if (text)
+        vsnprintf(text, (size_t)len + 1, format, args);
+    else
+        cg->failed = true;
+    va_end(args);
+    return text ? text : "";
+}
+
+/* ---- symbolic integers ------------------------------------------------------------------------ */
+
+static void note_symbol(tn_cg *cg, const tn_sym *symbol) {
+    for (size_t i = 0; i < cg->kernel_sym_count; i++)
+        if (cg->kernel_syms[i] == symbol) return;
+    const tn_sym **syms = tn_arena_grow(cg->arena, (void *)cg->kernel_syms, cg->kernel_sym_count,
+                                        &cg->kernel_sym_capacity, sizeof *syms);
+    if (!syms) {
+        cg->failed = true;
+        return;
+    }
+    cg->kernel_syms = syms;
+    syms[cg->kernel_sym_count++] = symbol;
+}
+
+/* Joins the arguments with an operator: "(a + b + c)". */
+static const char *join(tn_cg *cg, const tn_sym *s, const char *op) {
+    const char *text = tn_cg_sym(cg, s->args[0]);
+    for (uint32_t i = 1; i < s->arg_count; i++)
+        text = tn_cg_text(cg, "%s %s %s", text, op, tn_cg_sym(cg, s->args[i]));
+    return tn_cg_text(cg, "(%s)", text);
+}
+
+static const char *call2(tn_cg *cg, const tn_sym *s, const char *function) {
+    return tn_cg_text(cg, "%s(%s, %s)", function, tn_cg_sym(cg, s->args[0]),
+                      tn_cg_sym(cg, s->args[1]));
+}
+
+/* Division and remainder are C's own where both operands are known not to be negative. */
+static const char *divide(tn_cg *cg, const tn_sym *s, const char *op, const char *function) {
+    if (s->args[0]->min >= 0 && s->args[1]->min > 0) return join(cg, s, op);
+    return call2(cg, s, function);
+}
+
+const char *tn_cg_sym(tn_cg *cg, const tn_sym *s) {
+    if (!s) {
+        cg->failed = true;
+        return "0";
+    }
+    switch (s->kind) {
+    case TN_SYM_CONST:
+        return tn_cg_text(cg, s->value < 0 ? "(%lld)" : "%lld", (long long)s->value);
+    case TN_SYM_VAR:
+        note_symbol(cg, s);
+        return tn_cg_text(cg, "%.*s", TN_STR_ARG(s->name));
+    case TN_SYM_ADD:
+        return join(cg, s, "+");
+    case TN_SYM_MUL:
+        return join(cg, s, "*");
+    case TN_SYM_FLOORDIV:
+        return divide(cg, s, "/", "tn_floordiv");
+    case TN_SYM_MOD:
+        return divide(cg, s, "%", "tn_floormod");
+    case TN_SYM_MIN:
+        return call2(cg, s, "tn_min_i64");
+    case TN_SYM_MAX:
+        return call2(cg, s, "tn_max_i64");
+    case TN_SYM_EQ:
+        return join(cg, s, "==");
+    case TN_SYM_LT:
+        return join(cg, s, "<");
+    case TN_SYM_LE:
+        return join(cg, s, "<=");
+    case TN_SYM_SELECT:
+        return tn_cg_text(cg, "(%s ? %s : %s)", tn_cg_sym(cg, s->args[0]),
+                          tn_cg_sym(cg, s->args[1]), tn_cg_sym(cg, s->args[2]));
+    }
+    cg->failed = true;
+    return "0";
+}
+
+/* ---- functions -------------------------------------------------------------------------------- */
+
+void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signature) {
+    *function = (tn_cg_function){
+        .outer = cg->out, .outer_indent = cg->indent, .signature = signature};
+    tn_buf_init(&function->body, cg->out->allocator);
+    cg->out = &function->body;
+    cg->indent = 1;
+}
+
+void tn_cg_end_function(tn_cg *cg, tn_cg_function *function) {
+    cg->out = function->outer;
+    cg->indent = function->outer_indent;
+    tn_cg_line(cg, "%s {", function->signature);
+    /* Only the symbols that this body names: the others would be unused variables. */
+    for (size_t i = 0; i < cg->kernel_sym_count; i++) {
+        tn_str name = cg->kernel_syms[i]->name;
+        const char *word = tn_cg_text(cg, "%.*s", TN_STR_ARG(name));
+        for (const char *at = tn_buf_cstr(&function->body); (at = strstr(at, word)); at++) {
+            char before = at == tn_buf_cstr(&function->body) ? ' ' : at[-1];
+            char after = at[name.len];
+            bool is_word_part_before = before == '_' || (before >= '0' && before <= '9') ||
+                                       (before >= 'A' && before <= 'Z') ||
+                                       (before >= 'a' && before <= 'z');
+            bool is_word_part_after = after == '_' || (after >= '0' && after <= '9') ||
+                                      (after >= 'A' && after <= 'Z') ||
+                                      (after >= 'a' && after <= 'z');
+            if (is_word_part_before || is_word_part_after) continue;
+            tn_cg_line(cg, "const int64_t %s = sym[%zu];", word, i);
+            break;
+        }
+    }
+    tn_buf_str_append(cg->out, tn_buf_view(&function->body));
+    if (function->body.failed) cg->failed = true;
+    tn_buf_deinit(&function->body);
+    tn_cg_close(cg, "");
+    tn_cg_line(cg, "%s", "");
+}
