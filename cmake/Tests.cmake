@@ -8,8 +8,9 @@
 #   tests/checks/check_NAME.py  a check of the tree or the build: test check.NAME
 #
 # Labels are tiers: quick (all together under a minute; the default of C tests), standard (also part
-# of `make test`; the default of Python tests), full (`make test-full` only), check (`make check`).
-# A comment "ctest: full" or "ctest: full timeout=1200" within a file's first 20 lines overrides.
+# of `make test`; the default of Python tests), full (`make test-full` only). A comment "ctest: full"
+# or "ctest: full timeout=1200" within a file's first 20 lines overrides. Checks have the label check
+# (`make check`), and quick too if their comment says so.
 #
 # Every test runs in an empty folder of its own under the build tree, with TENON_TESTS (tests/),
 # TENON (the command) and TENON_BUILD (the build folder) in its environment.
@@ -110,5 +111,6 @@ if(NOT TENON_RT_ONLY)
         set(name ${CMAKE_MATCH_1})
         tn_test(check.${name} ${check} check
                 ${Python3_EXECUTABLE} -B ${check} ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+        set_property(TEST check.${name} APPEND PROPERTY LABELS check)
     endforeach()
 endif()
