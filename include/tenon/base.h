@@ -72,10 +72,10 @@ TN_API void tn_status_free(tn_status status);
 
 /* ---- allocator ----------------------------------------------------------------------------- */
 
-/* One function does everything, as in Lua: ptr NULL allocates, new_bytes 0 frees (and returns NULL),
- * otherwise the block is resized and may move. old_bytes is the size passed before (0 for ptr NULL).
- * Returns NULL when memory is short, leaving the old block whole. Blocks are aligned to 16 bytes.
- * Must be thread-safe if the environment is used by several threads. */
+/* One function does everything, as in Lua: ptr NULL allocates, new_bytes 0 frees (and returns
+ * NULL), otherwise the block is resized and may move. old_bytes is the size passed before (0 for
+ * ptr NULL). Returns NULL when memory is short, leaving the old block whole. Blocks are aligned to
+ * 16 bytes. Must be thread-safe if the environment is used by several threads. */
 typedef struct tn_allocator {
     void *(*resize)(void *self, void *ptr, size_t old_bytes, size_t new_bytes);
     void *self;
@@ -86,8 +86,8 @@ TN_API tn_allocator tn_allocator_system(void);
 
 /* ---- data types ---------------------------------------------------------------------------- */
 
-/* X(enumerator, value, textual name, bytes, DLPack code, DLPack bits). The values are stored in engine
- * files and never reused. */
+/* X(enumerator, value, textual name, bytes, DLPack code, DLPack bits). The values are stored in
+ * engine files and never reused. */
 #define TN_DTYPE_LIST(X)                                                                           \
     X(TN_F64, 1, "f64", 8, 2, 64)                                                                  \
     X(TN_F32, 2, "f32", 4, 2, 32)                                                                  \
@@ -134,7 +134,8 @@ typedef enum tn_log_level {
 typedef struct tn_env_options {
     size_t size;            /* sizeof(tn_env_options) */
     tn_allocator allocator; /* a zero resize function means the system's */
-    /* Receives one message without a newline; NULL drops them. Thread-safe if threads share the env. */
+    /* Receives one message without a newline; NULL drops them. Thread-safe if threads share the
+     * env. */
     void (*log)(void *user, tn_log_level level, const char *message);
     void *log_user;
     /* Called at steps of long work with the fraction done (0 to 1) and what is being done; a false
@@ -143,9 +144,9 @@ typedef struct tn_env_options {
     void *progress_user;
 } tn_env_options;
 
-/* What a compile or a session needs from outside: allocator, log, progress, registries. There are no
- * process globals. Set-up-only until first use, then thread-safe. Everything made with an env must be
- * destroyed before it. */
+/* What a compile or a session needs from outside: allocator, log, progress, registries. There are
+ * no process globals. Set-up-only until first use, then thread-safe. Everything made with an env
+ * must be destroyed before it. */
 typedef struct tn_env tn_env;
 
 /* Makes an environment; options NULL takes defaults. Codes: TN_OUT_OF_MEMORY, TN_INVALID_ARGUMENT.

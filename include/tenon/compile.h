@@ -28,33 +28,33 @@ typedef struct tn_compile_options {
     const char *dump_dir;
     /* Comma-separated names of passes to leave out (see `tenon passes`). */
     const char *disabled_passes;
-    /* Largest size of each dynamic dimension is known from the model; a model without ranges may be given
-     * some: "s0=1:8,s1=1:512". */
+    /* Largest size of each dynamic dimension is known from the model; a model without ranges may be
+     * given some: "s0=1:8,s1=1:512". */
     const char *ranges;
 } tn_compile_options;
 
-/* Sets one option by its name as above from text; TN_INVALID_ARGUMENT with the nearest name. Strings
- * are borrowed. Since 0.1. */
+/* Sets one option by its name as above from text; TN_INVALID_ARGUMENT with the nearest name.
+ * Strings are borrowed. Since 0.1. */
 TN_API TN_MUST_USE tn_status tn_compile_options_set(tn_compile_options *options, const char *name,
                                                     const char *value);
 
-/* Compiles a .pt2 file (or a graph in tenon's textual form) into an engine file. The engine is written to
- * a temporary file and renamed, so that a failure leaves what was there. Codes: TN_NOT_FOUND, TN_IO,
- * TN_CORRUPT (the model file), TN_UNSUPPORTED (an operator that cannot be compiled: the message names it,
- * its source line and what would help), TN_TOOLCHAIN (no C compiler, or it failed), TN_CANCELLED,
- * TN_OUT_OF_MEMORY. Since 0.1. */
+/* Compiles a .pt2 file (or a graph in tenon's textual form) into an engine file. The engine is
+ * written to a temporary file and renamed, so that a failure leaves what was there. Codes:
+ * TN_NOT_FOUND, TN_IO, TN_CORRUPT (the model file), TN_UNSUPPORTED (an operator that cannot be
+ * compiled: the message names it, its source line and what would help), TN_TOOLCHAIN (no C
+ * compiler, or it failed), TN_CANCELLED, TN_OUT_OF_MEMORY. Since 0.1. */
 TN_API TN_MUST_USE tn_status tn_compile_file(tn_env *env, const char *model_path,
                                              const tn_compile_options *options,
                                              const char *engine_path);
 
-/* What would happen to each node of a model, and why: JSON text (format in docs/report.md), owned by the
- * caller; free with tn_report_free(). Nothing is compiled. */
+/* What would happen to each node of a model, and why: JSON text (format in docs/report.md), owned
+ * by the caller; free with tn_report_free(). Nothing is compiled. */
 TN_API TN_MUST_USE tn_status tn_report_file(tn_env *env, const char *model_path,
                                             const tn_compile_options *options, char **out_json);
 TN_API void tn_report_free(tn_env *env, char *text);
 
-/* Calls visit for each operator that has an entry: its schema, its family, whether it has a converter.
- * Stops when visit returns false. */
+/* Calls visit for each operator that has an entry: its schema, its family, whether it has a
+ * converter. Stops when visit returns false. */
 TN_API TN_MUST_USE tn_status tn_list_ops(tn_env *env,
                                          bool (*visit)(void *user, const char *family,
                                                        const char *schema, const char *cases,

@@ -8,9 +8,9 @@
  *     tn_context_run(context);
  *     tn_context_get_output(context, 0, &logits);
  *
- * Tensors are DLTensor structs of the DLPack standard (https://dmlc.github.io/dlpack); tenon declares
- * none of its own. Include dlpack.h before this header if you have it; otherwise this header declares
- * the same struct.
+ * Tensors are DLTensor structs of the DLPack standard (https://dmlc.github.io/dlpack); tenon
+ * declares none of its own. Include dlpack.h before this header if you have it; otherwise this
+ * header declares the same struct.
  */
 #ifndef TENON_RUNTIME_H
 #define TENON_RUNTIME_H
@@ -49,31 +49,34 @@ typedef struct {
 TN_API DLDataType tn_dtype_to_dlpack(tn_dtype dtype);
 TN_API tn_dtype tn_dtype_from_dlpack(DLDataType type);
 
-/* ---- engine ------------------------------------------------------------------------------------ */
+/* ---- engine ------------------------------------------------------------------------------------
+ */
 
-/* A compiled model: immutable, thread-safe, reference counted. The file stays mapped while it lives. */
+/* A compiled model: immutable, thread-safe, reference counted. The file stays mapped while it
+ * lives. */
 typedef struct tn_engine tn_engine;
 
 typedef struct tn_engine_options {
     size_t size; /* sizeof(tn_engine_options) */
-    /* An engine holds native code, which runs with the rights of this process: load only what you trust.
-     * false refuses engines with native code (TN_UNSUPPORTED); the default (options NULL) is true,
-     * because the caller named the file. */
+    /* An engine holds native code, which runs with the rights of this process: load only what you
+     * trust. false refuses engines with native code (TN_UNSUPPORTED); the default (options NULL) is
+     * true, because the caller named the file. */
     bool allow_native_code;
     /* Also checks the checksum of the weights, which reads them all; the other sections are always
      * checked. */
     bool verify_weights;
 } tn_engine_options;
 
-/* Maps, verifies and opens an engine file. Codes: TN_NOT_FOUND, TN_IO, TN_CORRUPT (what is wrong and
- * where), TN_UNSUPPORTED (made by another version; for a machine with features this one lacks: names
- * them), TN_OUT_OF_MEMORY. Since 0.1. */
+/* Maps, verifies and opens an engine file. Codes: TN_NOT_FOUND, TN_IO, TN_CORRUPT (what is wrong
+ * and where), TN_UNSUPPORTED (made by another version; for a machine with features this one lacks:
+ * names them), TN_OUT_OF_MEMORY. Since 0.1. */
 TN_API TN_MUST_USE tn_status tn_engine_load(tn_env *env, const char *path,
                                             const tn_engine_options *options,
                                             tn_engine **out_engine);
-/* The same from memory, which the caller keeps unchanged until the engine is destroyed; bytes must be
- * aligned to 64. */
-TN_API TN_MUST_USE tn_status tn_engine_load_memory(tn_env *env, const void *bytes, size_t byte_count,
+/* The same from memory, which the caller keeps unchanged until the engine is destroyed; bytes must
+ * be aligned to 64. */
+TN_API TN_MUST_USE tn_status tn_engine_load_memory(tn_env *env, const void *bytes,
+                                                   size_t byte_count,
                                                    const tn_engine_options *options,
                                                    tn_engine **out_engine);
 TN_API void tn_engine_retain(tn_engine *engine);
@@ -87,8 +90,8 @@ typedef struct tn_io_info {
     tn_dtype dtype;
     uint32_t rank;
     int64_t dims[TN_MAX_RANK]; /* -1 for a dimension that depends on the inputs' shapes */
-    /* Smallest and largest size; dims_max INT64_MAX: unbounded. For outputs the bounds are known only
-     * for plain symbols. */
+    /* Smallest and largest size; dims_max INT64_MAX: unbounded. For outputs the bounds are known
+     * only for plain symbols. */
     int64_t dims_min[TN_MAX_RANK], dims_max[TN_MAX_RANK];
     const char *dim_names[TN_MAX_RANK]; /* "s0" for a plain symbol, else NULL */
 } tn_io_info;
@@ -107,22 +110,23 @@ TN_API TN_MUST_USE tn_status tn_engine_find_output(const tn_engine *engine, cons
                                                    size_t *out_i);
 /* Description of the whole engine: kernels with the source nodes of each, bytes moved, operations,
  * buffers, sections. JSON text (format in docs/inspect.md), owned by the caller; free with
- * tn_text_free(). Sizes that depend on input shapes are computed for `dims_text` ("x=1x128;y=2x3", NULL:
- * dynamic sizes take their minimum). */
+ * tn_text_free(). Sizes that depend on input shapes are computed for `dims_text` ("x=1x128;y=2x3",
+ * NULL: dynamic sizes take their minimum). */
 TN_API TN_MUST_USE tn_status tn_engine_describe(const tn_engine *engine, const char *dims_text,
                                                 char **out_json);
 TN_API void tn_text_free(const tn_engine *engine, char *text);
 
-/* ---- session ----------------------------------------------------------------------------------- */
+/* ---- session -----------------------------------------------------------------------------------
+ */
 
-/* An engine placed on this machine: its code loaded, its worker threads started. Thread-safe. Contexts
- * of one session share the workers: their runs take turns. */
+/* An engine placed on this machine: its code loaded, its worker threads started. Thread-safe.
+ * Contexts of one session share the workers: their runs take turns. */
 typedef struct tn_session tn_session;
 
 typedef struct tn_session_options {
     size_t size; /* sizeof(tn_session_options) */
-    /* Threads that work on one run, the caller's included; 0: one per processor that this process may
-     * use. */
+    /* Threads that work on one run, the caller's included; 0: one per processor that this process
+     * may use. */
     uint32_t threads;
     /* How long idle workers spin before they sleep, in microseconds; waking costs about 80. Default
      * (options NULL): 200. */
@@ -134,7 +138,8 @@ TN_API TN_MUST_USE tn_status tn_session_create(tn_engine *engine, const tn_sessi
 /* After all its contexts; NULL is allowed. */
 TN_API void tn_session_destroy(tn_session *session);
 
-/* ---- context ----------------------------------------------------------------------------------- */
+/* ---- context -----------------------------------------------------------------------------------
+ */
 
 /* One execution's shapes, memory and model state. Thread-compatible; any number per session. */
 typedef struct tn_context tn_context;
@@ -143,35 +148,39 @@ TN_API TN_MUST_USE tn_status tn_context_create(tn_session *session, tn_context *
 /* NULL is allowed. */
 TN_API void tn_context_destroy(tn_context *context);
 
-/* Gives input i: memory (host, row-major contiguous) borrowed until the next set or the context's end,
- * and read by each run. The shape becomes the input's shape. TN_INVALID_ARGUMENT names the input, what
- * was seen and what is wanted (dtype, rank, a fixed size, device, strides); TN_OUT_OF_RANGE a size outside
- * of its range. The DLTensor itself is copied. */
+/* Gives input i: memory (host, row-major contiguous) borrowed until the next set or the context's
+ * end, and read by each run. The shape becomes the input's shape. TN_INVALID_ARGUMENT names the
+ * input, what was seen and what is wanted (dtype, rank, a fixed size, device, strides);
+ * TN_OUT_OF_RANGE a size outside of its range. The DLTensor itself is copied. */
 TN_API TN_MUST_USE tn_status tn_context_set_input(tn_context *context, size_t i,
                                                   const DLTensor *tensor);
-/* Gives the memory that output i is written to, borrowed as above; its shape must be the output's for
- * the inputs of the run (checked by tn_context_run). NULL: back to memory owned by the context. */
+/* Gives the memory that output i is written to, borrowed as above; its shape must be the output's
+ * for the inputs of the run (checked by tn_context_run). NULL: back to memory owned by the context.
+ */
 TN_API TN_MUST_USE tn_status tn_context_set_output(tn_context *context, size_t i,
                                                    const DLTensor *tensor);
-/* Computes the shape of every output for the inputs set so far, without running. TN_INVALID_ARGUMENT
- * names an input that is missing, or two inputs that disagree on a symbolic size. */
+/* Computes the shape of every output for the inputs set so far, without running.
+ * TN_INVALID_ARGUMENT names an input that is missing, or two inputs that disagree on a symbolic
+ * size. */
 TN_API TN_MUST_USE tn_status tn_context_infer_outputs(tn_context *context);
 /* Runs. Allocates nothing when input shapes are those of the run before. Besides the above:
- * TN_OUT_OF_RANGE for an index computed by the model that lies outside, TN_OUT_OF_MEMORY. After an error
- * the outputs' contents are undefined and the context stays usable. */
+ * TN_OUT_OF_RANGE for an index computed by the model that lies outside, TN_OUT_OF_MEMORY. After an
+ * error the outputs' contents are undefined and the context stays usable. */
 TN_API TN_MUST_USE tn_status tn_context_run(tn_context *context);
-/* Output i: valid after tn_context_infer_outputs (shape) or tn_context_run (content), until the next run
- * or shape change. shape and strides are borrowed from the context. */
-TN_API TN_MUST_USE tn_status tn_context_get_output(tn_context *context, size_t i, DLTensor *out_tensor);
+/* Output i: valid after tn_context_infer_outputs (shape) or tn_context_run (content), until the
+ * next run or shape change. shape and strides are borrowed from the context. */
+TN_API TN_MUST_USE tn_status tn_context_get_output(tn_context *context, size_t i,
+                                                   DLTensor *out_tensor);
 /* Puts every state (a buffer that the model changes, like a cache) back to its first content. */
 TN_API TN_MUST_USE tn_status tn_context_reset_state(tn_context *context);
-/* Bytes of the context's arena for the current shapes, and the largest sum of values alive at once. */
+/* Bytes of the context's arena for the current shapes, and the largest sum of values alive at once.
+ */
 TN_API TN_MUST_USE tn_status tn_context_memory(tn_context *context, size_t *out_arena_bytes,
                                                size_t *out_live_bytes);
 /* Nanoseconds that each step of the engine took in the last run, when profiling is on. */
 TN_API void tn_context_set_profiling(tn_context *context, bool is_on);
-TN_API TN_MUST_USE tn_status tn_context_step_times(const tn_context *context, const uint64_t **out_ns,
-                                                   size_t *out_count);
+TN_API TN_MUST_USE tn_status tn_context_step_times(const tn_context *context,
+                                                   const uint64_t **out_ns, size_t *out_count);
 
 #ifdef __cplusplus
 }

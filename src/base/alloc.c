@@ -31,9 +31,11 @@ static void store_pointer(void *out_ptr, void *value) {
 
 tn_status tn_alloc(const tn_allocator *allocator, size_t bytes, void *out_ptr) {
     store_pointer(out_ptr, NULL);
-    if (bytes == 0) return NULL;
+    if (bytes == 0)
+        return NULL;
     void *block = allocator->resize(allocator->self, NULL, 0, bytes);
-    if (!block) return tn_error_out_of_memory();
+    if (!block)
+        return tn_error_out_of_memory();
     memset(block, 0, bytes);
     store_pointer(out_ptr, block);
     return NULL;
@@ -59,13 +61,15 @@ tn_status tn_alloc_resize(const tn_allocator *allocator, void *inout_ptr, size_t
         return NULL;
     }
     void *block = allocator->resize(allocator->self, old, old ? old_bytes : 0, new_bytes);
-    if (!block) return tn_error_out_of_memory();
+    if (!block)
+        return tn_error_out_of_memory();
     store_pointer(inout_ptr, block);
     return NULL;
 }
 
 void tn_alloc_free(const tn_allocator *allocator, void *ptr, size_t bytes) {
-    if (ptr) (void)allocator->resize(allocator->self, ptr, bytes, 0);
+    if (ptr)
+        (void)allocator->resize(allocator->self, ptr, bytes, 0);
 }
 
 /* ---- test allocator ------------------------------------------------------------------------- */
@@ -80,12 +84,16 @@ static void *test_resize(void *self, void *ptr, size_t old_bytes, size_t new_byt
     tn_test_allocator *state = self;
     if (new_bytes > old_bytes) {
         size_t request = atomic_fetch_add(&state->request_count, 1) + 1;
-        if (state->fail_at != 0 && request >= state->fail_at) return NULL;
+        if (state->fail_at != 0 && request >= state->fail_at)
+            return NULL;
     }
     void *block = state->inner.resize(state->inner.self, ptr, old_bytes, new_bytes);
-    if (!block && new_bytes != 0) return NULL;
-    if (!ptr && new_bytes != 0) atomic_fetch_add(&state->live_blocks, 1);
-    if (ptr && new_bytes == 0) atomic_fetch_sub(&state->live_blocks, 1);
+    if (!block && new_bytes != 0)
+        return NULL;
+    if (!ptr && new_bytes != 0)
+        atomic_fetch_add(&state->live_blocks, 1);
+    if (ptr && new_bytes == 0)
+        atomic_fetch_sub(&state->live_blocks, 1);
     /* Unsigned wrap-around makes one addition serve growth and shrinking. */
     size_t change = new_bytes - old_bytes;
     note_peak(state, atomic_fetch_add(&state->live_bytes, change) + change);

@@ -32,9 +32,11 @@ void tn_arena_deinit(tn_arena *arena) {
 
 static tn_arena_block *make_block(tn_arena *arena, size_t data_bytes) {
     size_t bytes = 0;
-    if (!tn_add_size(data_bytes, sizeof(tn_arena_block), &bytes)) return NULL;
+    if (!tn_add_size(data_bytes, sizeof(tn_arena_block), &bytes))
+        return NULL;
     tn_arena_block *block = arena->allocator.resize(arena->allocator.self, NULL, 0, bytes);
-    if (!block) return NULL;
+    if (!block)
+        return NULL;
     block->bytes = data_bytes;
     block->next = NULL;
     return block;
@@ -42,7 +44,8 @@ static tn_arena_block *make_block(tn_arena *arena, size_t data_bytes) {
 
 /* Bytes of the next ordinary block. */
 static size_t next_block_bytes(const tn_arena *arena) {
-    if (!arena->blocks) return FIRST_BLOCK_BYTES;
+    if (!arena->blocks)
+        return FIRST_BLOCK_BYTES;
     size_t doubled = arena->blocks->bytes * 2;
     return doubled < LARGEST_BLOCK_BYTES ? doubled : LARGEST_BLOCK_BYTES;
 }
@@ -51,13 +54,15 @@ static void *alloc_slow(tn_arena *arena, size_t bytes) {
     size_t ordinary = next_block_bytes(arena);
     if (arena->blocks && bytes > ordinary / 2) {
         tn_arena_block *own = make_block(arena, bytes);
-        if (!own) return NULL;
+        if (!own)
+            return NULL;
         own->next = arena->blocks->next;
         arena->blocks->next = own;
         return memset(own->data, 0, bytes);
     }
     tn_arena_block *block = make_block(arena, bytes > ordinary ? bytes : ordinary);
-    if (!block) return NULL;
+    if (!block)
+        return NULL;
     block->next = arena->blocks;
     arena->blocks = block;
     arena->used = bytes;
@@ -80,8 +85,10 @@ void *tn_arena_alloc(tn_arena *arena, size_t count, size_t elem_bytes) {
 tn_str tn_arena_str(tn_arena *arena, tn_str s) {
     size_t bytes = 0;
     char *copy = tn_add_size(s.len, 1, &bytes) ? tn_arena_alloc(arena, bytes, 1) : NULL;
-    if (!copy) return (tn_str){NULL, 0};
-    if (s.len) memcpy(copy, s.data, s.len);
+    if (!copy)
+        return (tn_str){NULL, 0};
+    if (s.len)
+        memcpy(copy, s.data, s.len);
     return (tn_str){copy, s.len};
 }
 
@@ -93,20 +100,26 @@ const char *tn_arena_printf(tn_arena *arena, const char *format, ...) {
     int len = tn_vformat(NULL, 0, format, args);
     va_end(args);
     char *text = len < 0 ? NULL : tn_arena_alloc(arena, (size_t)len + 1, 1);
-    if (text) tn_vformat(text, (size_t)len + 1, format, again);
+    if (text)
+        tn_vformat(text, (size_t)len + 1, format, again);
     va_end(again);
     return text;
 }
 
 void *tn_arena_grow(tn_arena *arena, void *array, size_t count, size_t *inout_capacity,
                     size_t elem_bytes) {
-    if (count < *inout_capacity) return array;
+    if (count < *inout_capacity)
+        return array;
     size_t capacity = 8;
-    if (*inout_capacity >= capacity && !tn_mul_size(*inout_capacity, 2, &capacity)) return NULL;
-    if (capacity <= count) capacity = count + 1;
+    if (*inout_capacity >= capacity && !tn_mul_size(*inout_capacity, 2, &capacity))
+        return NULL;
+    if (capacity <= count)
+        capacity = count + 1;
     void *larger = tn_arena_alloc(arena, capacity, elem_bytes);
-    if (!larger) return NULL;
-    if (count) memcpy(larger, array, count * elem_bytes);
+    if (!larger)
+        return NULL;
+    if (count)
+        memcpy(larger, array, count * elem_bytes);
     *inout_capacity = capacity;
     return larger;
 }

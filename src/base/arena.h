@@ -35,7 +35,8 @@ void *tn_arena_grow(tn_arena *arena, void *array, size_t count, size_t *inout_ca
 #define TN_ARENA_TRY(arena, var, count)                                                            \
     do {                                                                                           \
         (var) = tn_arena_alloc((arena), (count), sizeof *(var));                                   \
-        if (!(var)) return tn_error_out_of_memory();                                               \
+        if (!(var))                                                                                \
+            return tn_error_out_of_memory();                                                       \
     } while (0)
 
 #endif

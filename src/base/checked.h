@@ -23,7 +23,8 @@ static inline bool tn_mul_i64(int64_t a, int64_t b, int64_t *out) {
 }
 /* Rounds up to a multiple of a power of two. */
 static inline bool tn_align_size(size_t a, size_t alignment, size_t *out) {
-    if (__builtin_add_overflow(a, alignment - 1, out)) return false;
+    if (__builtin_add_overflow(a, alignment - 1, out))
+        return false;
     *out &= ~(alignment - 1);
     return true;
 }

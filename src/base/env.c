@@ -41,9 +41,11 @@ size_t tn_dtype_bytes(tn_dtype dtype) {
 }
 
 tn_dtype tn_dtype_from_name(const char *name) {
-    if (!name) return TN_DTYPE_NONE;
+    if (!name)
+        return TN_DTYPE_NONE;
 #define X(enumerator, value, text, bytes, code, bits)                                              \
-    if (strcmp(name, text) == 0) return enumerator;
+    if (strcmp(name, text) == 0)                                                                   \
+        return enumerator;
     TN_DTYPE_LIST(X)
 #undef X
     return TN_DTYPE_NONE;
@@ -53,7 +55,8 @@ tn_dtype tn_dtype_from_name(const char *name) {
  * this version does not know. */
 static tn_status read_options(const tn_env_options *options, tn_env_options *out_options) {
     *out_options = (tn_env_options){.size = sizeof *out_options};
-    if (!options) return NULL;
+    if (!options)
+        return NULL;
     if (options->size < offsetof(tn_env_options, allocator))
         return tn_error_make(TN_INVALID_ARGUMENT,
                              "tn_env_options.size is %zu, expected sizeof(tn_env_options) = %zu",
@@ -74,11 +77,13 @@ static tn_status read_options(const tn_env_options *options, tn_env_options *out
 }
 
 tn_status tn_env_create(const tn_env_options *options, tn_env **out_env) {
-    if (!out_env) return tn_error_make(TN_INVALID_ARGUMENT, "tn_env_create: out_env is NULL");
+    if (!out_env)
+        return tn_error_make(TN_INVALID_ARGUMENT, "tn_env_create: out_env is NULL");
     *out_env = NULL;
     tn_env_options known;
     TN_TRY(read_options(options, &known));
-    if (!known.allocator.resize) known.allocator = tn_allocator_system();
+    if (!known.allocator.resize)
+        known.allocator = tn_allocator_system();
     tn_env *env = NULL;
     TN_TRY(tn_alloc(&known.allocator, sizeof *env, &env));
     env->allocator = known.allocator;
@@ -88,28 +93,33 @@ tn_status tn_env_create(const tn_env_options *options, tn_env **out_env) {
 }
 
 void tn_env_destroy(tn_env *env) {
-    if (!env) return;
+    if (!env)
+        return;
     tn_allocator allocator = env->allocator;
     tn_alloc_free(&allocator, env, sizeof *env);
 }
 
 void tn_log(const tn_env *env, tn_log_level level, const char *format, ...) {
-    if (!env->options.log) return;
+    if (!env->options.log)
+        return;
     char message[MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
     int len = tn_vformat(message, sizeof message, format, args);
     va_end(args);
-    if (len >= 0) env->options.log(env->options.log_user, level, message);
+    if (len >= 0)
+        env->options.log(env->options.log_user, level, message);
 }
 
 tn_status tn_progress(const tn_env *env, double fraction, const char *format, ...) {
-    if (!env->options.progress) return NULL;
+    if (!env->options.progress)
+        return NULL;
     char message[MESSAGE_BYTES] = "";
     va_list args;
     va_start(args, format);
     (void)tn_vformat(message, sizeof message, format, args);
     va_end(args);
-    if (env->options.progress(env->options.progress_user, fraction, message)) return NULL;
+    if (env->options.progress(env->options.progress_user, fraction, message))
+        return NULL;
     return tn_error_make(TN_CANCELLED, "cancelled while %s", message);
 }

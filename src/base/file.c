@@ -23,7 +23,8 @@ static tn_status io_error(const char *action, const char *path) {
     locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     tn_status status = tn_error_make(code, "cannot %s '%s': %s", action, path,
                                      c_locale ? strerror_l(number, c_locale) : "unknown error");
-    if (c_locale) freelocale(c_locale);
+    if (c_locale)
+        freelocale(c_locale);
     return status;
 }
 
@@ -31,7 +32,8 @@ static tn_status io_error(const char *action, const char *path) {
 
 static tn_status map_descriptor(int fd, const char *path, tn_mapping *out_mapping) {
     struct stat info;
-    if (fstat(fd, &info) != 0) return io_error("examine", path);
+    if (fstat(fd, &info) != 0)
+        return io_error("examine", path);
     if (!S_ISREG(info.st_mode))
         return tn_error_make(TN_INVALID_ARGUMENT, "'%s' is a %s, expected a regular file", path,
                              S_ISDIR(info.st_mode) ? "directory" : "device, pipe or socket");
@@ -39,9 +41,11 @@ static tn_status map_descriptor(int fd, const char *path, tn_mapping *out_mappin
         return tn_error_make(TN_OUT_OF_RANGE, "'%s' has %lld bytes, more than can be mapped", path,
                              (long long)info.st_size);
     size_t bytes = (size_t)info.st_size;
-    if (bytes == 0) return NULL; /* mmap refuses a length of 0 */
+    if (bytes == 0)
+        return NULL; /* mmap refuses a length of 0 */
     void *data = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED) return io_error("map", path);
+    if (data == MAP_FAILED)
+        return io_error("map", path);
     *out_mapping = (tn_mapping){.data = data, .bytes = bytes};
     return NULL;
 }
@@ -50,7 +54,8 @@ tn_status tn_mapping_open(const char *path, tn_mapping *out_mapping) {
     *out_mapping = (tn_mapping){0};
     /* O_NONBLOCK: opening a pipe must come back to be refused, not wait for a writer. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return io_error("open", path);
+    if (fd < 0)
+        return io_error("open", path);
     tn_status status = map_descriptor(fd, path, out_mapping);
     close(fd);
     return status;
@@ -87,8 +92,10 @@ static tn_status open_temp(tn_file_writer *writer) {
         snprintf(writer->temp_path + path_len, TEMP_SUFFIX_BYTES, ".tmp-%ld-%d", (long)getpid(),
                  attempt);
         writer->fd = open(writer->temp_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (writer->fd >= 0) return NULL;
-        if (errno != EEXIST) return io_error("create", writer->temp_path);
+        if (writer->fd >= 0)
+            return NULL;
+        if (errno != EEXIST)
+            return io_error("create", writer->temp_path);
     }
     return io_error("create", writer->temp_path);
 }
@@ -107,7 +114,8 @@ tn_status tn_file_writer_open(tn_file_writer *out_writer, const tn_allocator *al
         memcpy(out_writer->temp_path, path, strlen(path));
         status = open_temp(out_writer);
     }
-    if (status) tn_file_writer_close(out_writer);
+    if (status)
+        tn_file_writer_close(out_writer);
     return status;
 }
 
@@ -118,9 +126,11 @@ static tn_status write_at(tn_file_writer *writer, uint64_t position, const void 
         /* Linux writes at most 2 GiB at once; smaller pieces need no special case. */
         size_t piece = bytes < (1u << 30) ? bytes : (1u << 30);
         ssize_t written = pwrite(writer->fd, p, piece, (off_t)position);
-        if (written < 0 && errno == EINTR) continue;
+        if (written < 0 && errno == EINTR)
+            continue;
         if (written <= 0) {
-            if (written == 0) errno = ENOSPC;
+            if (written == 0)
+                errno = ENOSPC;
             return io_error("write", writer->temp_path);
         }
         p += written;
@@ -178,7 +188,8 @@ static tn_status sync_folder(tn_file_writer *writer) {
 }
 
 tn_status tn_file_writer_commit(tn_file_writer *writer) {
-    if (fsync(writer->fd) != 0) return io_error("sync", writer->temp_path);
+    if (fsync(writer->fd) != 0)
+        return io_error("sync", writer->temp_path);
     int fd = writer->fd;
     writer->fd = -1;
     if (close(fd) != 0) {

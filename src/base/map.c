@@ -69,7 +69,8 @@ static size_t find_slot(const tn_map *map, tn_str key, uint64_t code) {
 
 static tn_status grow(tn_map *map) {
     size_t capacity = map->capacity ? map->capacity * 2 : FIRST_CAPACITY;
-    if (capacity > UINT32_MAX / 2) return tn_error_out_of_memory();
+    if (capacity > UINT32_MAX / 2)
+        return tn_error_out_of_memory();
     uint32_t *slots = NULL;
     TN_TRY(tn_alloc_array(&map->allocator, capacity * 2, sizeof *slots, &slots));
     tn_status status =
@@ -100,7 +101,8 @@ static tn_status set(tn_map *map, tn_str key, uint64_t code, void *value) {
             return NULL;
         }
     }
-    if (map->count == map->capacity) TN_TRY(grow(map));
+    if (map->count == map->capacity)
+        TN_TRY(grow(map));
     size_t slot = find_slot(map, key, code);
     map->entries[map->count] = (tn_map_entry){.key = key, .code = code, .value = value};
     map->slots[slot] = (uint32_t)++map->count;
@@ -108,7 +110,8 @@ static tn_status set(tn_map *map, tn_str key, uint64_t code, void *value) {
 }
 
 static const tn_map_entry *find(const tn_map *map, tn_str key, uint64_t code) {
-    if (map->count == 0) return NULL;
+    if (map->count == 0)
+        return NULL;
     size_t slot = find_slot(map, key, code);
     return map->slots[slot] ? &map->entries[map->slots[slot] - 1] : NULL;
 }

@@ -61,13 +61,15 @@ tn_status tn_error_make(tn_code code, const char *format, ...) {
     va_start(args, format);
     bool is_made = append_text(&error, format, args);
     va_end(args);
-    if (!is_made) return tn_error_out_of_memory();
+    if (!is_made)
+        return tn_error_out_of_memory();
     error->code = code;
     return error;
 }
 
 tn_status tn_status_annotate(tn_status status, const char *format, ...) {
-    if (!status || is_constant(status)) return status;
+    if (!status || is_constant(status))
+        return status;
     va_list args;
     va_start(args, format);
     (void)append_text(&status, format, args);
@@ -112,7 +114,8 @@ const char *tn_status_message(const tn_error *status) {
 }
 
 const char *tn_status_note(const tn_error *status, size_t i) {
-    if (!status) return NULL;
+    if (!status)
+        return NULL;
     const char *end = status->text + status->text_used;
     const char *note = status->text + strlen(status->text) + 1;
     for (; i > 0 && note < end; i--)
@@ -121,7 +124,8 @@ const char *tn_status_note(const tn_error *status, size_t i) {
 }
 
 void tn_status_free(tn_status status) {
-    if (!status || is_constant(status)) return;
+    if (!status || is_constant(status))
+        return;
     tn_allocator system = tn_allocator_system();
     (void)system.resize(system.self, status, status->bytes, 0);
 }

@@ -23,21 +23,24 @@ TN_MUST_USE tn_status tn_error_out_of_memory(void);
 #define TN_TRY(expr)                                                                               \
     do {                                                                                           \
         tn_status tn_try_status_ = (expr);                                                         \
-        if (tn_try_status_) return tn_try_status_;                                                 \
+        if (tn_try_status_)                                                                        \
+            return tn_try_status_;                                                                 \
     } while (0)
 
 /* The same, adding a note. */
 #define TN_TRY_CTX(expr, ...)                                                                      \
     do {                                                                                           \
         tn_status tn_try_status_ = (expr);                                                         \
-        if (tn_try_status_) return tn_status_annotate(tn_try_status_, __VA_ARGS__);                \
+        if (tn_try_status_)                                                                        \
+            return tn_status_annotate(tn_try_status_, __VA_ARGS__);                                \
     } while (0)
 
 /* With resources held: sets the local `status` and jumps to `done:`. */
 #define TN_GOTO(expr)                                                                              \
     do {                                                                                           \
         status = (expr);                                                                           \
-        if (status) goto done;                                                                     \
+        if (status)                                                                                \
+            goto done;                                                                             \
     } while (0)
 
 #endif

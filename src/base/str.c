@@ -43,7 +43,8 @@ bool tn_str_ends(tn_str s, const char *suffix) {
 int tn_str_compare(tn_str a, tn_str b) {
     size_t common = a.len < b.len ? a.len : b.len;
     int order = common ? memcmp(a.data, b.data, common) : 0;
-    if (order != 0) return order;
+    if (order != 0)
+        return order;
     return (a.len > b.len) - (a.len < b.len);
 }
 
@@ -76,15 +77,19 @@ bool tn_str_to_i64(tn_str s, int64_t *out_value) {
     *out_value = 0;
     size_t i = 0;
     bool is_negative = s.len && s.data[0] == '-';
-    if (s.len && (s.data[0] == '-' || s.data[0] == '+')) i++;
-    if (i == s.len) return false;
+    if (s.len && (s.data[0] == '-' || s.data[0] == '+'))
+        i++;
+    if (i == s.len)
+        return false;
     int64_t value = 0; /* kept negative, whose range is the larger one */
     for (; i < s.len; i++) {
-        if (s.data[i] < '0' || s.data[i] > '9') return false;
+        if (s.data[i] < '0' || s.data[i] > '9')
+            return false;
         if (!tn_mul_i64(value, 10, &value) || !tn_sub_i64(value, s.data[i] - '0', &value))
             return false;
     }
-    if (!is_negative && !tn_sub_i64(0, value, &value)) return false;
+    if (!is_negative && !tn_sub_i64(0, value, &value))
+        return false;
     *out_value = value;
     return true;
 }
@@ -99,7 +104,8 @@ bool tn_str_to_f64(tn_str s, double *out_value) {
     text[s.len] = 0;
     /* In glibc and musl this is a constant object: no allocation, and it cannot fail. */
     locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c_locale) return false;
+    if (!c_locale)
+        return false;
     int saved_errno = errno;
     errno = 0;
     char *end = NULL;
@@ -107,7 +113,8 @@ bool tn_str_to_f64(tn_str s, double *out_value) {
     bool is_overflow = errno == ERANGE && isinf(value);
     errno = saved_errno;
     freelocale(c_locale);
-    if (end != text + s.len || is_overflow) return false;
+    if (end != text + s.len || is_overflow)
+        return false;
     *out_value = value;
     return true;
 }
@@ -160,13 +167,15 @@ size_t tn_str_distance(tn_str a, tn_str b) {
         }
     }
     /* column b.len of row a.len */
-    if (b.len + CAP < a.len || b.len + CAP - a.len >= BAND) return CAP;
+    if (b.len + CAP < a.len || b.len + CAP - a.len >= BAND)
+        return CAP;
     return row[b.len + CAP - a.len];
 }
 
 int tn_vformat(char *out, size_t bytes, const char *format, va_list args) {
     locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-    if (!c_locale) return -1;
+    if (!c_locale)
+        return -1;
     locale_t before = uselocale(c_locale);
     int len = vsnprintf(out, bytes, format, args);
     uselocale(before);
@@ -188,21 +197,27 @@ void tn_buf_deinit(tn_buf *buf) {
 void tn_buf_clear(tn_buf *buf) {
     buf->len = 0;
     buf->failed = false;
-    if (buf->data) buf->data[0] = 0;
+    if (buf->data)
+        buf->data[0] = 0;
 }
 
 /* Makes room for extra bytes and the final zero. */
 static bool reserve(tn_buf *buf, size_t extra) {
     size_t wanted = 0;
-    if (buf->failed) return false;
+    if (buf->failed)
+        return false;
     buf->failed = true;
-    if (!tn_add_size(buf->len, extra, &wanted) || !tn_add_size(wanted, 1, &wanted)) return false;
+    if (!tn_add_size(buf->len, extra, &wanted) || !tn_add_size(wanted, 1, &wanted))
+        return false;
     if (wanted > buf->capacity) {
         size_t doubled = 0;
-        if (tn_mul_size(buf->capacity, 2, &doubled) && wanted < doubled) wanted = doubled;
-        if (wanted < 64) wanted = 64;
+        if (tn_mul_size(buf->capacity, 2, &doubled) && wanted < doubled)
+            wanted = doubled;
+        if (wanted < 64)
+            wanted = 64;
         char *data = buf->allocator.resize(buf->allocator.self, buf->data, buf->capacity, wanted);
-        if (!data) return false;
+        if (!data)
+            return false;
         buf->data = data;
         buf->capacity = wanted;
     }
@@ -211,8 +226,10 @@ static bool reserve(tn_buf *buf, size_t extra) {
 }
 
 void tn_buf_append(tn_buf *buf, const void *bytes, size_t len) {
-    if (!reserve(buf, len)) return;
-    if (len) memcpy(buf->data + buf->len, bytes, len);
+    if (!reserve(buf, len))
+        return;
+    if (len)
+        memcpy(buf->data + buf->len, bytes, len);
     buf->len += len;
     buf->data[buf->len] = 0;
 }

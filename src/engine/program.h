@@ -2,12 +2,14 @@
  * index. The compiler fills them, the engine file stores them as they are, the runtime uses them in
  * place after verifying every index once.
  *
- * Sizes are values of the *shape program*: a list of instructions over int64, evaluated from first to
- * last when a context's input shapes change; value i is the result of instruction i. Constants, symbols
- * and expressions are all values, so every size, stride, offset and count in the records is one index.
+ * Sizes are values of the *shape program*: a list of instructions over int64, evaluated from first
+ * to last when a context's input shapes change; value i is the result of instruction i. Constants,
+ * symbols and expressions are all values, so every size, stride, offset and count in the records is
+ * one index.
  *
- * Records are little-endian, naturally aligned, without padding holes, and only ever grow at the end (a
- * section stores its record size, so that older and newer files of one minor version apart are read).
+ * Records are little-endian, naturally aligned, without padding holes, and only ever grow at the
+ * end (a section stores its record size, so that older and newer files of one minor version apart
+ * are read).
  */
 #ifndef TN_ENGINE_PROGRAM_H
 #define TN_ENGINE_PROGRAM_H
@@ -17,7 +19,8 @@
 /* Index of a record; TN_NO_INDEX stands for none. */
 #define TN_NO_INDEX UINT32_MAX
 
-/* Text: a range of the string section, not zero terminated... except that a zero byte follows it. */
+/* Text: a range of the string section, not zero terminated... except that a zero byte follows it.
+ */
 typedef struct tn_rec_str {
     uint32_t offset, len;
 } tn_rec_str;
@@ -57,7 +60,8 @@ typedef struct tn_rec_symbol {
 } tn_rec_symbol;
 
 typedef enum tn_buffer_kind {
-    TN_BUFFER_ARENA = 0,  /* planned in the context's arena, alive in steps [first_step, last_step] */
+    TN_BUFFER_ARENA =
+        0, /* planned in the context's arena, alive in steps [first_step, last_step] */
     TN_BUFFER_INPUT = 1,  /* the caller's memory of input `index` */
     TN_BUFFER_OUTPUT = 2, /* memory of output `index` */
     TN_BUFFER_WEIGHT = 3, /* at byte `weight_offset` of the weight section */
@@ -98,13 +102,13 @@ typedef struct tn_rec_state {
 
 /* An argument of a primitive; the value list and the string section hold what does not fit. */
 typedef struct tn_rec_arg {
-    uint32_t kind;      /* tn_arg_kind */
-    uint32_t operand;   /* TN_ARG_VALUE, TN_ARG_VALUES: first operand; TN_ARG_INT: value */
-    tn_rec_range list;  /* TN_ARG_INTS: in the index list, each a value; TN_ARG_FLOATS: in floats */
-    tn_rec_str text;    /* TN_ARG_STR */
-    double f;           /* TN_ARG_FLOAT */
-    int64_t i;          /* TN_ARG_BOOL, TN_ARG_DTYPE */
-    uint32_t count;     /* TN_ARG_VALUES */
+    uint32_t kind;     /* tn_arg_kind */
+    uint32_t operand;  /* TN_ARG_VALUE, TN_ARG_VALUES: first operand; TN_ARG_INT: value */
+    tn_rec_range list; /* TN_ARG_INTS: in the index list, each a value; TN_ARG_FLOATS: in floats */
+    tn_rec_str text;   /* TN_ARG_STR */
+    double f;          /* TN_ARG_FLOAT */
+    int64_t i;         /* TN_ARG_BOOL, TN_ARG_DTYPE */
+    uint32_t count;    /* TN_ARG_VALUES */
     uint32_t reserved;
 } tn_rec_arg;
 
@@ -115,10 +119,10 @@ typedef enum tn_step_kind {
 
 typedef struct tn_rec_step {
     uint32_t kind;
-    uint32_t kernel;      /* TN_STEP_KERNEL: index into kernels */
-    tn_rec_range buffers; /* TN_STEP_KERNEL: buf[], in the index list */
-    tn_rec_range syms;    /* TN_STEP_KERNEL: sym[], values in the index list */
-    uint32_t task_count;  /* TN_STEP_KERNEL: value */
+    uint32_t kernel;        /* TN_STEP_KERNEL: index into kernels */
+    tn_rec_range buffers;   /* TN_STEP_KERNEL: buf[], in the index list */
+    tn_rec_range syms;      /* TN_STEP_KERNEL: sym[], values in the index list */
+    uint32_t task_count;    /* TN_STEP_KERNEL: value */
     uint32_t scratch_bytes; /* TN_STEP_KERNEL: value, per thread */
     tn_rec_str prim;        /* TN_STEP_PRIM: "k::sort" */
     tn_rec_range operands;  /* TN_STEP_PRIM: tensors, in the index list; TN_NO_INDEX for None */
@@ -132,7 +136,7 @@ typedef struct tn_rec_step {
 
 /* A function of the code blob. */
 typedef struct tn_rec_kernel {
-    tn_rec_str name; /* its symbol */
+    tn_rec_str name;    /* its symbol */
     tn_rec_str summary; /* "matmul 128x768x768 + bias + gelu" */
 } tn_rec_kernel;
 
@@ -143,8 +147,8 @@ typedef struct tn_rec_source {
 
 /* Native code; one per target. */
 typedef struct tn_rec_blob {
-    tn_rec_str target;   /* "cpu:x86-64-v4+amx-bf16" */
-    tn_rec_str compiler; /* "gcc (Debian 12.2.0-14) 12.2.0" */
+    tn_rec_str target;      /* "cpu:x86-64-v4+amx-bf16" */
+    tn_rec_str compiler;    /* "gcc (Debian 12.2.0-14) 12.2.0" */
     uint64_t offset, bytes; /* in the code section */
     uint64_t features;      /* tn_cpu_feature bits that the code needs */
 } tn_rec_blob;
@@ -184,9 +188,10 @@ static inline tn_str tn_program_str(const tn_program *program, tn_rec_str s) {
  * trust them. TN_CORRUPT names record, field, seen and limit. */
 TN_MUST_USE tn_status tn_program_verify(const tn_program *program);
 
-/* Evaluates the shape program. input_dims: TN_MAX_RANK sizes per input; values: instr_count results.
- * TN_OUT_OF_RANGE on overflow or division by zero, naming the instruction. */
+/* Evaluates the shape program. input_dims: TN_MAX_RANK sizes per input; values: instr_count
+ * results. TN_OUT_OF_RANGE on overflow or division by zero, naming the instruction. */
 TN_MUST_USE tn_status tn_program_eval(const tn_program *program,
-                                      const int64_t (*input_dims)[TN_MAX_RANK], int64_t *out_values);
+                                      const int64_t (*input_dims)[TN_MAX_RANK],
+                                      int64_t *out_values);
 
 #endif

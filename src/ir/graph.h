@@ -1,12 +1,13 @@
 /* graph.h: the one graph structure: SSA values and nodes in an arena.
  *
- * A node's arguments stand in the order of its op's schema, completed with defaults. Tensor arguments
- * refer to the node's flat operand list, so rewriting and walking uses never looks into arguments.
- * Weights are values with data, views of the mapped model file. Model state (buffers that the model
- * changes) is a value whose next content is another value; nothing in a graph writes in place once
- * the functionalise pass has run.
+ * A node's arguments stand in the order of its op's schema, completed with defaults. Tensor
+ * arguments refer to the node's flat operand list, so rewriting and walking uses never looks into
+ * arguments. Weights are values with data, views of the mapped model file. Model state (buffers
+ * that the model changes) is a value whose next content is another value; nothing in a graph writes
+ * in place once the functionalise pass has run.
  *
- * Everything lives in the graph's arena; pointers are valid until the arena goes. Thread-compatible.
+ * Everything lives in the graph's arena; pointers are valid until the arena goes.
+ * Thread-compatible.
  */
 #ifndef TN_IR_GRAPH_H
 #define TN_IR_GRAPH_H
@@ -71,7 +72,8 @@ typedef struct tn_arg {
 
 /* ---- provenance ------------------------------------------------------------------------------ */
 
-/* Where a node comes from in the user's model; for reports, errors and comments in generated code. */
+/* Where a node comes from in the user's model; for reports, errors and comments in generated code.
+ */
 typedef struct tn_loc {
     tn_str node;   /* name of the model's node: "linear_3" */
     tn_str op;     /* its operator: "aten::linear" */
@@ -89,8 +91,8 @@ typedef struct tn_locs {
 
 /* Constant data: a strided view of bytes that outlive the graph (the mapped model or the arena). */
 typedef struct tn_const {
-    const uint8_t *data;             /* of the element [0, 0, ...] */
-    int64_t strides[TN_MAX_RANK];    /* in elements */
+    const uint8_t *data;          /* of the element [0, 0, ...] */
+    int64_t strides[TN_MAX_RANK]; /* in elements */
     bool is_contiguous;
 } tn_const;
 
@@ -110,7 +112,7 @@ struct tn_value {
     tn_value_kind kind;
     uint32_t id; /* unique in its graph, dense enough to index side tables of graph->value_id_end */
     tn_type type;
-    tn_str name; /* unique in its graph */
+    tn_str name;           /* unique in its graph */
     tn_node *def;          /* TN_VALUE_RESULT */
     uint32_t result_index; /* TN_VALUE_RESULT */
     const tn_const *data;  /* TN_VALUE_CONST, TN_VALUE_STATE */

@@ -11,8 +11,8 @@
 
 typedef enum tn_op_class {
     TN_OP_GRAPH = 0, /* an operator of a model with a known schema */
-    TN_OP_OPAQUE,    /* an operator of a model that no table knows; its schema is made from the use */
-    TN_OP_PRIM,      /* a kernel IR primitive */
+    TN_OP_OPAQUE, /* an operator of a model that no table knows; its schema is made from the use */
+    TN_OP_PRIM,   /* a kernel IR primitive */
 } tn_op_class;
 
 typedef struct tn_op {

@@ -1,7 +1,7 @@
 /* schema.h: operator schemas in PyTorch's notation, parsed.
  *
- * "aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". The grammar is that of
- * PyTorch's native_functions.yaml and torch._C._jit_get_all_schemas().
+ * "aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". The grammar is that
+ * of PyTorch's native_functions.yaml and torch._C._jit_get_all_schemas().
  */
 #ifndef TN_IR_SCHEMA_H
 #define TN_IR_SCHEMA_H
@@ -57,15 +57,15 @@ typedef struct tn_param {
     bool is_optional;         /* T? : the whole argument may be None */
     bool is_element_optional; /* T?[] */
     bool is_keyword_only;
-    bool is_written; /* (a!) */
-    char alias;      /* the letter of (a) or (a!), 0 for none, '*' for a wildcard */
+    bool is_written;   /* (a!) */
+    char alias;        /* the letter of (a) or (a!), 0 for none, '*' for a wildcard */
     int32_t list_size; /* 2 of int[2]: one int stands for that many; -1 without */
     tn_default default_value;
 } tn_param;
 
 typedef struct tn_schema {
-    tn_str name;     /* "aten::add" */
-    tn_str overload; /* "Tensor", or empty */
+    tn_str name;      /* "aten::add" */
+    tn_str overload;  /* "Tensor", or empty */
     tn_str full_name; /* "aten::add.Tensor"; without a dot when there is no overload */
     const tn_param *params;
     uint32_t param_count;
@@ -74,8 +74,8 @@ typedef struct tn_schema {
     bool is_vararg; /* "..." */
 } tn_schema;
 
-/* Parses one schema into the arena. TN_INVALID_ARGUMENT with the column, what stood there and what was
- * expected. Thread-compatible. */
+/* Parses one schema into the arena. TN_INVALID_ARGUMENT with the column, what stood there and what
+ * was expected. Thread-compatible. */
 TN_MUST_USE tn_status tn_schema_parse(tn_arena *arena, tn_str text, const tn_schema **out_schema);
 /* Prints in the same notation. */
 void tn_schema_print(tn_buf *buf, const tn_schema *schema);

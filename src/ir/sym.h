@@ -1,13 +1,14 @@
 /* sym.h: symbolic integers: the sizes of dynamic dimensions and everything computed from them.
  *
- * Expressions are interned in canonical form, so equal expressions are the same pointer: a polynomial
- * (sum of integer coefficient times product of atoms), where an atom is a symbol or one of floordiv,
- * mod, min, max, a comparison or select. Every expression knows its value range, and simplification
- * uses it (floordiv(4*s0, 4) is s0; max(1, s0) is s0 when s0 >= 1). Comparisons are 0 or 1.
+ * Expressions are interned in canonical form, so equal expressions are the same pointer: a
+ * polynomial (sum of integer coefficient times product of atoms), where an atom is a symbol or one
+ * of floordiv, mod, min, max, a comparison or select. Every expression knows its value range, and
+ * simplification uses it (floordiv(4*s0, 4) is s0; max(1, s0) is s0 when s0 >= 1). Comparisons are
+ * 0 or 1.
  *
- * Building never returns a status: a failed allocation, an overflow or a NULL operand gives NULL, and
- * NULL operands give NULL, so a chain is checked once at its end with tn_syms_status(). The table is
- * thread-compatible; finished expressions are immutable.
+ * Building never returns a status: a failed allocation, an overflow or a NULL operand gives NULL,
+ * and NULL operands give NULL, so a chain is checked once at its end with tn_syms_status(). The
+ * table is thread-compatible; finished expressions are immutable.
  */
 #ifndef TN_IR_SYM_H
 #define TN_IR_SYM_H
@@ -44,7 +45,8 @@ typedef struct tn_syms tn_syms;
 
 /* The table lives in the arena. */
 TN_MUST_USE tn_status tn_syms_create(tn_arena *arena, tn_syms **out_syms);
-/* The first failure since creation: TN_OUT_OF_MEMORY, TN_OUT_OF_RANGE (overflow, division by zero). */
+/* The first failure since creation: TN_OUT_OF_MEMORY, TN_OUT_OF_RANGE (overflow, division by zero).
+ */
 TN_MUST_USE tn_status tn_syms_status(const tn_syms *syms);
 
 const tn_sym *tn_sym_const(tn_syms *syms, int64_t value);
@@ -82,11 +84,12 @@ static inline bool tn_sym_is(const tn_sym *s, int64_t value) {
 int tn_sym_known_eq(tn_syms *syms, const tn_sym *a, const tn_sym *b);
 int tn_sym_known_le(tn_syms *syms, const tn_sym *a, const tn_sym *b);
 
-/* The value with values[i] for the i-th symbol of the table. TN_OUT_OF_RANGE on overflow or division
- * by zero; the message prints the expression. */
+/* The value with values[i] for the i-th symbol of the table. TN_OUT_OF_RANGE on overflow or
+ * division by zero; the message prints the expression. */
 TN_MUST_USE tn_status tn_sym_eval(const tn_syms *syms, const tn_sym *s, const int64_t *values,
                                   int64_t *out_value);
-/* Replaces each symbol by map(user, symbol), which may return the symbol itself; NULL on failure. */
+/* Replaces each symbol by map(user, symbol), which may return the symbol itself; NULL on failure.
+ */
 const tn_sym *tn_sym_substitute(tn_syms *syms, const tn_sym *s,
                                 const tn_sym *(*map)(void *user, const tn_sym *var), void *user);
 
@@ -94,6 +97,7 @@ const tn_sym *tn_sym_substitute(tn_syms *syms, const tn_sym *s,
  * pointer. Division is always parenthesised as needed. */
 void tn_sym_print(tn_buf *buf, const tn_sym *s);
 /* Unknown symbols are an error unless make_vars. TN_INVALID_ARGUMENT names the column. */
-TN_MUST_USE tn_status tn_sym_parse(tn_syms *syms, tn_str text, bool make_vars, const tn_sym **out_sym);
+TN_MUST_USE tn_status tn_sym_parse(tn_syms *syms, tn_str text, bool make_vars,
+                                   const tn_sym **out_sym);
 
 #endif

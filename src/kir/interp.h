@@ -1,9 +1,9 @@
 /* interp.h: the interpreter of kernel IR: the reference that every backend is held against, and the
  * executor of last resort. Part of the runtime: it knows primitives and tensors, not graphs.
  *
- * Plain loops over strided tensors; low-precision floats compute in f32 (reductions and contractions
- * accumulate in f64 for f32 and f64), and round once. Clear before fast, but not quadratic where the
- * problem is not.
+ * Plain loops over strided tensors; low-precision floats compute in f32 (reductions and
+ * contractions accumulate in f64 for f32 and f64), and round once. Clear before fast, but not
+ * quadratic where the problem is not.
  */
 #ifndef TN_KIR_INTERP_H
 #define TN_KIR_INTERP_H
@@ -35,10 +35,10 @@ typedef struct tn_resolved_arg {
     };
 } tn_resolved_arg;
 
-/* Runs one primitive. results have dims, strides and memory set by the caller (as tn_prim_infer says),
- * and overlap no operand. operands[i] is NULL for None. Scratch comes from the allocator.
- * TN_OUT_OF_RANGE for an index outside (names primitive, index, bound), TN_UNSUPPORTED for a dtype that
- * a primitive does not take. Thread-safe. */
+/* Runs one primitive. results have dims, strides and memory set by the caller (as tn_prim_infer
+ * says), and overlap no operand. operands[i] is NULL for None. Scratch comes from the allocator.
+ * TN_OUT_OF_RANGE for an index outside (names primitive, index, bound), TN_UNSUPPORTED for a dtype
+ * that a primitive does not take. Thread-safe. */
 TN_MUST_USE tn_status tn_interp_run(const tn_allocator *allocator, tn_prim prim,
                                     const tn_tensor *const *operands, uint32_t operand_count,
                                     const tn_resolved_arg *args, uint32_t arg_count,

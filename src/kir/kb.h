@@ -14,7 +14,7 @@ typedef struct tn_kb {
     tn_graph *graph;
     tn_node *before; /* insertion point; NULL is the end */
     const tn_op_table *prims;
-    tn_locs locs; /* given to every node made */
+    tn_locs locs;     /* given to every node made */
     tn_status status; /* sticky; taken with tn_kb_status() */
 } tn_kb;
 

@@ -1,9 +1,9 @@
 /* convert.h: operators of models, and converters that turn them into kernel IR.
  *
- * An operator is one entry: schema, converter, cases. Whether an operator can be compiled is asked by
- * running its converter on a throw-away graph (PROBE) and for real otherwise (EMIT): the same function,
- * so that the answer and the act cannot differ. A refusal is a TN_UNSUPPORTED status that says what was
- * seen and what would have been accepted.
+ * An operator is one entry: schema, converter, cases. Whether an operator can be compiled is asked
+ * by running its converter on a throw-away graph (PROBE) and for real otherwise (EMIT): the same
+ * function, so that the answer and the act cannot differ. A refusal is a TN_UNSUPPORTED status that
+ * says what was seen and what would have been accepted.
  */
 #ifndef TN_OPS_CONVERT_H
 #define TN_OPS_CONVERT_H
@@ -14,8 +14,8 @@ typedef struct tn_cv tn_cv;
 
 typedef struct tn_op_entry {
     const char *schema; /* as PyTorch prints it */
-    /* Reads arguments with tn_cv_*, emits through cv->kb, sets every result with tn_cv_set_result().
-     * Errors of the builder are picked up by the caller. */
+    /* Reads arguments with tn_cv_*, emits through cv->kb, sets every result with
+     * tn_cv_set_result(). Errors of the builder are picked up by the caller. */
     tn_status (*convert)(tn_cv *cv);
     /* Test cases, one a line; see tests/ops/README.md. */
     const char *cases;
@@ -33,7 +33,8 @@ const tn_op_family *const *tn_op_families(size_t *out_count);
 /* Adds every entry to a table. */
 TN_MUST_USE tn_status tn_op_list_fill(tn_op_table *table);
 
-/* ---- inside a converter ------------------------------------------------------------------------- */
+/* ---- inside a converter -------------------------------------------------------------------------
+ */
 
 struct tn_cv {
     tn_kb *kb;
@@ -48,7 +49,8 @@ tn_value *tn_cv_tensor(tn_cv *cv, const char *name); /* NULL for None */
 uint32_t tn_cv_tensors(tn_cv *cv, const char *name, tn_value *const **out_values);
 bool tn_cv_is_none(const tn_cv *cv, const char *name);
 bool tn_cv_bool(const tn_cv *cv, const char *name);
-double tn_cv_float(const tn_cv *cv, const char *name); /* int, float or bool; a symbolic int fails the builder */
+double tn_cv_float(const tn_cv *cv,
+                   const char *name); /* int, float or bool; a symbolic int fails the builder */
 const tn_sym *tn_cv_sym(tn_cv *cv, const char *name);
 int64_t tn_cv_int(tn_cv *cv, const char *name); /* a symbolic one is refused through the builder */
 /* A list of ints; one int where the schema says int[n] is repeated n times. Returns the count. */
@@ -63,8 +65,9 @@ uint32_t tn_cv_dim(tn_cv *cv, const char *name, uint32_t rank);
 const tn_type *tn_cv_result_type(const tn_cv *cv, uint32_t i);
 void tn_cv_set_result(tn_cv *cv, uint32_t i, tn_value *value);
 
-/* Type promotion of PyTorch: the dtype of an operation on these (categories bool < int < float; rank-0
- * tensors and Python scalars yield to tensors with dims of the same category). Scalars: an arg. */
+/* Type promotion of PyTorch: the dtype of an operation on these (categories bool < int < float;
+ * rank-0 tensors and Python scalars yield to tensors with dims of the same category). Scalars: an
+ * arg. */
 typedef struct tn_promotion {
     tn_dtype dim_dtype, zero_dim_dtype, scalar_dtype; /* running result per priority */
 } tn_promotion;

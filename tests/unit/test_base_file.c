@@ -27,7 +27,8 @@ static char target[96];
 static int make_folder(void **state) {
     (void)state;
     snprintf(folder, sizeof folder, "/tmp/tenon-test-XXXXXX");
-    if (!mkdtemp(folder)) return -1;
+    if (!mkdtemp(folder))
+        return -1;
     snprintf(target, sizeof target, "%s/out.bin", folder);
     return 0;
 }
@@ -58,7 +59,8 @@ static void assert_content(const char *text) {
     tn_mapping mapping;
     assert_null(tn_mapping_open(target, &mapping));
     assert_int_equal(mapping.bytes, strlen(text));
-    if (mapping.bytes) assert_memory_equal(mapping.data, text, mapping.bytes);
+    if (mapping.bytes)
+        assert_memory_equal(mapping.data, text, mapping.bytes);
     tn_mapping_close(&mapping);
     assert_null(mapping.data);
 }

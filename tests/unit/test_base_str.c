@@ -121,7 +121,8 @@ static void numbers_ignore_the_locale(void **state) {
     bool is_set = false;
     for (size_t i = 0; !is_set && i < sizeof names / sizeof *names; i++)
         is_set = setlocale(LC_ALL, names[i]) != NULL;
-    if (!is_set) skip();
+    if (!is_set)
+        skip();
     double value = 0;
     assert_true(tn_str_to_f64(TN_STR("1.5"), &value));
     assert_true(value == 1.5);
@@ -163,7 +164,8 @@ static size_t plain_distance(const char *a, const char *b) {
         size_t rest = strlen(a) + strlen(b);
         return rest < 16 ? rest : 16;
     }
-    if (*a == *b) return plain_distance(a + 1, b + 1);
+    if (*a == *b)
+        return plain_distance(a + 1, b + 1);
     size_t best = plain_distance(a + 1, b + 1);
     size_t other = plain_distance(a + 1, b);
     best = other < best ? other : best;

@@ -1,5 +1,5 @@
-/* cgen.c: the writer of generated C. Text goes to cg->out; failures are sticky and are asked for once,
- * when a kernel is complete. */
+/* cgen.c: the writer of generated C. Text goes to cg->out; failures are sticky and are asked for
+ * once, when a kernel is complete. */
 #include "backend/cpu/compile/cgen.h"
 
 #include <stdarg.h>
@@ -30,14 +30,17 @@ void tn_cg_line(tn_cg *cg, const char *format, ...) {
         tn_buf_append(cg->out, "\n", 1);
         return;
     }
-    if (text[0] != '#') append_indent(cg);
+    if (text[0] != '#')
+        append_indent(cg);
     tn_buf_append(cg->out, text, (size_t)len);
     tn_buf_append(cg->out, "\n", 1);
-    if (text[len - 1] == '{') cg->indent++;
+    if (text[len - 1] == '{')
+        cg->indent++;
 }
 
 void tn_cg_close(tn_cg *cg, const char *after) {
-    if (cg->indent > 0) cg->indent--;
+    if (cg->indent > 0)
+        cg->indent--;
     tn_cg_line(cg, "}%s", after);
 }
 
@@ -57,11 +60,13 @@ const char *tn_cg_text(tn_cg *cg, const char *format, ...) {
     return text ? text : "";
 }
 
-/* ---- symbolic integers ------------------------------------------------------------------------ */
+/* ---- symbolic integers ------------------------------------------------------------------------
+ */
 
 static void note_symbol(tn_cg *cg, const tn_sym *symbol) {
     for (size_t i = 0; i < cg->kernel_sym_count; i++)
-        if (cg->kernel_syms[i] == symbol) return;
+        if (cg->kernel_syms[i] == symbol)
+            return;
     const tn_sym **syms = tn_arena_grow(cg->arena, (void *)cg->kernel_syms, cg->kernel_sym_count,
                                         &cg->kernel_sym_capacity, sizeof *syms);
     if (!syms) {
@@ -87,7 +92,8 @@ static const char *call2(tn_cg *cg, const tn_sym *s, const char *function) {
 
 /* Division and remainder are C's own where both operands are known not to be negative. */
 static const char *divide(tn_cg *cg, const tn_sym *s, const char *op, const char *function) {
-    if (s->args[0]->min >= 0 && s->args[1]->min > 0) return join(cg, s, op);
+    if (s->args[0]->min >= 0 && s->args[1]->min > 0)
+        return join(cg, s, op);
     return call2(cg, s, function);
 }
 
@@ -128,11 +134,12 @@ const char *tn_cg_sym(tn_cg *cg, const tn_sym *s) {
     return "0";
 }
 
-/* ---- functions -------------------------------------------------------------------------------- */
+/* ---- functions --------------------------------------------------------------------------------
+ */
 
 void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signature) {
-    *function = (tn_cg_function){
-        .outer = cg->out, .outer_indent = cg->indent, .signature = signature};
+    *function =
+        (tn_cg_function){.outer = cg->out, .outer_indent = cg->indent, .signature = signature};
     tn_buf_init(&function->body, cg->out->allocator);
     cg->out = &function->body;
     cg->indent = 1;
@@ -155,13 +162,15 @@ void tn_cg_end_function(tn_cg *cg, tn_cg_function *function) {
             bool is_word_part_after = after == '_' || (after >= '0' && after <= '9') ||
                                       (after >= 'A' && after <= 'Z') ||
                                       (after >= 'a' && after <= 'z');
-            if (is_word_part_before || is_word_part_after) continue;
+            if (is_word_part_before || is_word_part_after)
+                continue;
             tn_cg_line(cg, "const int64_t %s = sym[%zu];", word, i);
             break;
         }
     }
     tn_buf_str_append(cg->out, tn_buf_view(&function->body));
-    if (function->body.failed) cg->failed = true;
+    if (function->body.failed)
+        cg->failed = true;
     tn_buf_deinit(&function->body);
     tn_cg_close(cg, "");
     tn_cg_line(cg, "%s", "");

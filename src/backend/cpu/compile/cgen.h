@@ -1,25 +1,28 @@
 /* cgen.h: how the CPU backend prints C: the writer, and the interface between fusion and the kernel
  * emitters.
  *
- * One engine segment is one translation unit: a prelude (vector types, loads and stores, math), then per
- * kernel some static inline functions and one function of this type, which the runtime's workers call:
+ * One engine segment is one translation unit: a prelude (vector types, loads and stores, math),
+ * then per kernel some static inline functions and one function of this type, which the runtime's
+ * workers call:
  *
  *     void NAME(void *const *buf, const int64_t *sym, int64_t task_begin, int64_t task_end,
  *               void *scratch);
  *
- * buf[i] is the address of the kernel's i-th buffer, sym[i] the value of its i-th symbol, [task_begin,
- * task_end) the caller's share of independent tasks (results must not depend on how tasks are shared
- * out), scratch is 64-byte aligned memory of the calling thread.
+ * buf[i] is the address of the kernel's i-th buffer, sym[i] the value of its i-th symbol,
+ * [task_begin, task_end) the caller's share of independent tasks (results must not depend on how
+ * tasks are shared out), scratch is 64-byte aligned memory of the calling thread.
  *
  * Fusion meets emitters in functions of the generated C: an emitter is given the *name* of a store
- * function that fusion has printed before, and calls it with the position in its iteration space and a
- * vector of TN_W results in f32 (or the accumulator type); the function applies the pointwise work that
- * follows (bias, residual, activation, cast) and stores. In the same way anchors that stream rows (norms,
- * softmax, pooling, reductions) read through a load function that fusion printed. The compiler inlines
- * both. Emitters of contractions read their operands through plain pointers and strides instead.
+ * function that fusion has printed before, and calls it with the position in its iteration space
+ * and a vector of TN_W results in f32 (or the accumulator type); the function applies the pointwise
+ * work that follows (bias, residual, activation, cast) and stores. In the same way anchors that
+ * stream rows (norms, softmax, pooling, reductions) read through a load function that fusion
+ * printed. The compiler inlines both. Emitters of contractions read their operands through plain
+ * pointers and strides instead.
  *
- * Kernels must depend on sizes and strides only, never on names or on which weights they read, so that
- * equal layers share one function: fusion compares the printed text without the function's name.
+ * Kernels must depend on sizes and strides only, never on names or on which weights they read, so
+ * that equal layers share one function: fusion compares the printed text without the function's
+ * name.
  */
 #ifndef TN_CPU_CGEN_H
 #define TN_CPU_CGEN_H
@@ -29,15 +32,15 @@
 
 /* ---- target ---------------------------------------------------------------------------------- */
 
-/* What the generated code may use. From `--target cpu:x86-64-v3`, `cpu:x86-64-v4` (+amx if named), or
- * the feature bits of this machine for cpu:native. */
+/* What the generated code may use. From `--target cpu:x86-64-v3`, `cpu:x86-64-v4` (+amx if named),
+ * or the feature bits of this machine for cpu:native. */
 typedef struct tn_cpu_target {
     bool has_avx2_fma;
     bool has_avx512;      /* F, BW, DQ, VL, CD */
     bool has_avx512_bf16; /* conversions only; VDPBF16PS is slow here */
     bool has_amx_bf16;
-    bool is_portable;     /* plain C, no builtins of any machine */
-    uint32_t lanes;       /* TN_W: f32 lanes of a vector: 16 (AVX-512), 8 (AVX2 and portable) */
+    bool is_portable; /* plain C, no builtins of any machine */
+    uint32_t lanes;   /* TN_W: f32 lanes of a vector: 16 (AVX-512), 8 (AVX2 and portable) */
     size_t l1_bytes, l2_bytes; /* of one core; 32 KiB and 1 MiB when unknown */
 } tn_cpu_target;
 
@@ -60,15 +63,15 @@ typedef struct tn_cg {
 void tn_cg_line(tn_cg *cg, const char *format, ...) TN_PRINTF(2, 3);
 /* Closes a block: "}" followed by the text ("", ";", " else {" which opens again). */
 void tn_cg_close(tn_cg *cg, const char *after);
-/* The C expression of a symbolic integer, parenthesised if it is not atomic: "768", "s0", "(s0 * 12)".
- * Symbols become local names; emitters print tn_cg_declare_syms() at the top of each function that uses
- * any. Lives in the arena; never NULL ("0" after a failure, which is sticky). */
+/* The C expression of a symbolic integer, parenthesised if it is not atomic: "768", "s0", "(s0 *
+ * 12)". Symbols become local names; emitters print tn_cg_declare_syms() at the top of each function
+ * that uses any. Lives in the arena; never NULL ("0" after a failure, which is sticky). */
 const char *tn_cg_sym(tn_cg *cg, const tn_sym *s);
 /* A copy of formatted text in the arena; "" after a failure, which is sticky. */
 const char *tn_cg_text(tn_cg *cg, const char *format, ...) TN_PRINTF(2, 3);
 /* Declares, at the top of a function that has `sym`, every symbol of the kernel so far:
- * "const int64_t s0 = sym[0];". Functions are therefore printed to their own buffer first and appended
- * with tn_cg_end_function(). */
+ * "const int64_t s0 = sym[0];". Functions are therefore printed to their own buffer first and
+ * appended with tn_cg_end_function(). */
 typedef struct tn_cg_function {
     tn_buf body;
     tn_buf *outer;
@@ -79,7 +82,8 @@ typedef struct tn_cg_function {
 void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signature);
 void tn_cg_end_function(tn_cg *cg, tn_cg_function *function);
 
-/* ---- what emitters take and give ---------------------------------------------------------------- */
+/* ---- what emitters take and give ----------------------------------------------------------------
+ */
 
 /* A tensor in memory as a kernel addresses it: element at index i.. is at
  * (dtype *)buf[buf] + offset + sum(i * stride), all in elements. */
@@ -90,9 +94,9 @@ typedef struct tn_cg_tensor {
     const tn_sym *strides[TN_MAX_RANK]; /* per dim of the emitter's documented index space */
 } tn_cg_tensor;
 
-/* Constant data that a kernel wants in a form of its own (panels, tiles). The emitter fills this; the
- * backend calls pack at compile time and stores the result in the engine; at run time its address is
- * buf[buf]. */
+/* Constant data that a kernel wants in a form of its own (panels, tiles). The emitter fills this;
+ * the backend calls pack at compile time and stores the result in the engine; at run time its
+ * address is buf[buf]. */
 typedef struct tn_cg_pack tn_cg_pack;
 struct tn_cg_pack {
     uint32_t buf;
@@ -110,12 +114,13 @@ typedef struct tn_cg_kernel {
     uint32_t pack_count;
 } tn_cg_kernel;
 
-/* The index arguments of load and store functions are int64_t, in the order given per emitter; `lanes` is
- * 1..TN_W: how many of the vector's lanes, starting at the last index, are meant. */
+/* The index arguments of load and store functions are int64_t, in the order given per emitter;
+ * `lanes` is 1..TN_W: how many of the vector's lanes, starting at the last index, are meant. */
 
 /* out[b.., m, n] = sum_k a[b.., m, k] * b[b.., k, n]; store(buf, sym, b.., m, n, lanes, value).
- * Strides of a: batch dims, m, k; of b: batch dims, k, n. When b_is_const, the emitter packs b (which
- * then has no batch dims) and ignores its strides. f32 x f32 or bf16 x bf16, accumulated in f32. */
+ * Strides of a: batch dims, m, k; of b: batch dims, k, n. When b_is_const, the emitter packs b
+ * (which then has no batch dims) and ignores its strides. f32 x f32 or bf16 x bf16, accumulated in
+ * f32. */
 typedef struct tn_gemm_spec {
     const char *name;
     tn_dtype dtype;
@@ -124,44 +129,49 @@ typedef struct tn_gemm_spec {
     const tn_sym *m, *n, *k;
     tn_cg_tensor a, b;
     bool b_is_const;
-    /* Gated units: the store function gets columns n and n + N/2 together, store(.., m, n, lanes, value,
-     * value of n + N/2) for n < N/2; the emitter interleaves them when packing. Only with b_is_const;
-     * N/2 is a multiple of TN_W. */
+    /* Gated units: the store function gets columns n and n + N/2 together, store(.., m, n, lanes,
+     * value, value of n + N/2) for n < N/2; the emitter interleaves them when packing. Only with
+     * b_is_const; N/2 is a multiple of TN_W. */
     bool is_paired;
     const char *store;
 } tn_gemm_spec;
 TN_MUST_USE tn_status tn_emit_gemm(tn_cg *cg, const tn_gemm_spec *spec, tn_cg_kernel *out_kernel);
 
 /* out[n, oy, ox, c] over channels-last data; x indexed [n, y, x, c], and out's lanes run along c:
- * store(buf, sym, n, oy, ox, c, lanes, value). The weight is constant, logical [O, C/groups, KH, KW].
- * 1-D convolutions arrive with height 1; 3-D and transposed ones do not arrive here. Depthwise
- * (groups == C == O) and other groups included. Sizes may be symbolic, except channels and kernel. */
+ * store(buf, sym, n, oy, ox, c, lanes, value). The weight is constant, logical [O, C/groups, KH,
+ * KW]. 1-D convolutions arrive with height 1; 3-D and transposed ones do not arrive here. Depthwise
+ * (groups == C == O) and other groups included. Sizes may be symbolic, except channels and kernel.
+ */
 typedef struct tn_conv_spec {
     const char *name;
     tn_dtype dtype;
     const tn_sym *batch, *in_h, *in_w, *out_h, *out_w;
     int64_t in_c, out_c, groups, kernel_h, kernel_w;
-    int64_t stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w; /* pad_bottom, pad_right follow */
-    tn_cg_tensor x;      /* strides: n, y, x, c; the c stride may be other than 1 (a first layer in NCHW) */
+    int64_t stride_h, stride_w, pad_top, pad_left, dilation_h,
+        dilation_w; /* pad_bottom, pad_right follow */
+    tn_cg_tensor
+        x; /* strides: n, y, x, c; the c stride may be other than 1 (a first layer in NCHW) */
     uint32_t weight_buf; /* the pack */
     const char *store;
 } tn_conv_spec;
 TN_MUST_USE tn_status tn_emit_conv(tn_cg *cg, const tn_conv_spec *spec, tn_cg_kernel *out_kernel);
 
-/* Windows over channels-last data: out[n, oy, ox, c]; load(buf, sym, n, y, x, c, lanes) gives f32 lanes
- * along c; store as for convolutions. is_max: else the sum times 1/divisor (divisor 0: kernel size,
- * -1: elements inside). */
+/* Windows over channels-last data: out[n, oy, ox, c]; load(buf, sym, n, y, x, c, lanes) gives f32
+ * lanes along c; store as for convolutions. is_max: else the sum times 1/divisor (divisor 0: kernel
+ * size, -1: elements inside). */
 typedef struct tn_pool_spec {
     const char *name;
     bool is_max;
     const tn_sym *batch, *in_h, *in_w, *out_h, *out_w, *channels;
-    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w, divisor;
+    int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w,
+        divisor;
     const char *load, *store;
 } tn_pool_spec;
 TN_MUST_USE tn_status tn_emit_pool(tn_cg *cg, const tn_pool_spec *spec, tn_cg_kernel *out_kernel);
 
 /* out[b.., h, s, e]; store(buf, sym, b.., h, s, e, lanes, value). Strides: q [b.., h, s, d],
- * k [b.., g, t, d], v [b.., g, t, e], mask [b.., h, s, t] (0 where broadcast). Semantics: k::attention. */
+ * k [b.., g, t, d], v [b.., g, t, e], mask [b.., h, s, t] (0 where broadcast). Semantics:
+ * k::attention. */
 typedef struct tn_attention_spec {
     const char *name;
     tn_dtype dtype;
@@ -181,7 +191,8 @@ TN_MUST_USE tn_status tn_emit_attention(tn_cg *cg, const tn_attention_spec *spec
 typedef enum tn_row_kind {
     TN_ROW_SOFTMAX,
     TN_ROW_LOG_SOFTMAX,
-    TN_ROW_LAYER_NORM, /* (x - mean) * rsqrt(var + eps); weight and bias are the store function's work */
+    TN_ROW_LAYER_NORM, /* (x - mean) * rsqrt(var + eps); weight and bias are the store function's
+                          work */
     TN_ROW_RMS_NORM,   /* x * rsqrt(mean(x^2) + eps) */
 } tn_row_kind;
 
@@ -198,25 +209,26 @@ typedef struct tn_row_spec {
 } tn_row_spec;
 TN_MUST_USE tn_status tn_emit_rows(tn_cg *cg, const tn_row_spec *spec, tn_cg_kernel *out_kernel);
 
-/* ---- prelude ------------------------------------------------------------------------------------- */
+/* ---- prelude
+ * ------------------------------------------------------------------------------------- */
 
-/* The text before all kernels: includes nothing but <stdint.h> and <stddef.h>; defines for the target
- *   TN_W, tn_vf (TN_W floats), tn_vi (TN_W int32), tn_vd (TN_W doubles), tn_vl (TN_W int64);
+/* The text before all kernels: includes nothing but <stdint.h> and <stddef.h>; defines for the
+ * target TN_W, tn_vf (TN_W floats), tn_vi (TN_W int32), tn_vd (TN_W doubles), tn_vl (TN_W int64);
  *   bool lanes are tn_vi of 0 and -1;
- *   tn_load_<dtype>(const void *element, int64_t stride, int64_t lanes): lanes at p, p + stride, ...
- *     (stride 1: a vector load; 0: a broadcast; lanes < TN_W: masked, the other lanes are 0; never reads
- *     outside), giving tn_vf for f32, bf16, f16, f8*; tn_vd for f64; tn_vl for i64, u64 and u32; tn_vi for
- *     i32, i16, i8, u8, u16; mask tn_vi for bool;
- *   tn_store_<dtype>(void *element, int64_t stride, int64_t lanes, vector): the reverse, rounding to
- *     nearest even;
- *   tn_cast_<from>_<to>(vector) between those four vector types and bool masks, as PyTorch's CPU casts;
- *   tn_sel_f/i/d/l(mask, a, b); comparisons tn_lt_f(a, b)... give masks;
- *   math on tn_vf: tn_exp_f, tn_log_f, tn_tanh_f, tn_erf_f, tn_sigmoid_f, tn_gelu_erf_f, tn_gelu_tanh_f,
- *     tn_silu_f, tn_sin_f, tn_cos_f, tn_pow_f, tn_rsqrt_f, tn_sqrt_f, ...: one for every map primitive on
- *     f32, named tn_<primitive>_f; and the same names with _d, _i, _l for the types where the primitive
+ *   tn_load_<dtype>(const void *element, int64_t stride, int64_t lanes): lanes at p, p + stride,
+ * ... (stride 1: a vector load; 0: a broadcast; lanes < TN_W: masked, the other lanes are 0; never
+ * reads outside), giving tn_vf for f32, bf16, f16, f8*; tn_vd for f64; tn_vl for i64, u64 and u32;
+ * tn_vi for i32, i16, i8, u8, u16; mask tn_vi for bool; tn_store_<dtype>(void *element, int64_t
+ * stride, int64_t lanes, vector): the reverse, rounding to nearest even;
+ *   tn_cast_<from>_<to>(vector) between those four vector types and bool masks, as PyTorch's CPU
+ * casts; tn_sel_f/i/d/l(mask, a, b); comparisons tn_lt_f(a, b)... give masks; math on tn_vf:
+ * tn_exp_f, tn_log_f, tn_tanh_f, tn_erf_f, tn_sigmoid_f, tn_gelu_erf_f, tn_gelu_tanh_f, tn_silu_f,
+ * tn_sin_f, tn_cos_f, tn_pow_f, tn_rsqrt_f, tn_sqrt_f, ...: one for every map primitive on f32,
+ * named tn_<primitive>_f; and the same names with _d, _i, _l for the types where the primitive
  *     makes sense;
  *   tn_sum_f, tn_max_f: horizontal reductions (max propagates NaN).
- * All are static inline. Only the parts marked by the used masks are printed when that saves time. */
+ * All are static inline. Only the parts marked by the used masks are printed when that saves time.
+ */
 TN_MUST_USE tn_status tn_cg_prelude(const tn_cpu_target *target, tn_buf *out);
 
 #endif
