@@ -1,4 +1,5 @@
-/* generated.h: compiles generated C within a test, for every instruction set that this machine runs. */
+/* generated.h: compiles generated C within a test, for every instruction set that this machine
+ * runs. */
 #ifndef TN_TESTS_GENERATED_H
 #define TN_TESTS_GENERATED_H
 
@@ -20,8 +21,8 @@ size_t tn_test_isas(const tn_test_isa **out_isas);
  * Returns dlopen's handle; NULL, with the compiler's messages on standard error, if it fails. */
 void *tn_test_compile(const char *name, const char *flags, const char *source);
 
-/* Distance of value from the exact result in units of the last place of fp32; 0 when both are NaN or
- * the same infinity, infinite when only one is NaN. */
+/* Distance of value from the exact result in units of the last place of fp32; 0 when both are NaN
+ * or the same infinity, infinite when only one is NaN. */
 double tn_test_ulp(float value, double exact);
 
 /* xorshift: the same numbers on every machine. state must not be 0. */

@@ -226,7 +226,7 @@ TN_MUST_USE tn_status tn_emit_rows(tn_cg *cg, const tn_row_spec *spec, tn_cg_ker
  * tn_sin_f, tn_cos_f, tn_pow_f, tn_rsqrt_f, tn_sqrt_f, ...: one for every map primitive on f32,
  * named tn_<primitive>_f; and the same names with _d, _i, _l for the types where the primitive
  *     makes sense;
- *   tn_sum_f, tn_max_f: horizontal reductions (max propagates NaN).
+ *   tn_hsum_f, tn_hmax_f: horizontal reductions (max propagates NaN).
  * All are static inline. Only the parts marked by the used masks are printed when that saves time.
  */
 TN_MUST_USE tn_status tn_cg_prelude(const tn_cpu_target *target, tn_buf *out);
