@@ -19,8 +19,7 @@
 /* Index of a record; TN_NO_INDEX stands for none. */
 #define TN_NO_INDEX UINT32_MAX
 
-/* Text: a range of the string section, not zero terminated... except that a zero byte follows it.
- */
+/* Text: a range of the string section; a zero byte follows it. */
 typedef struct tn_rec_str {
     uint32_t offset, len;
 } tn_rec_str;
@@ -66,7 +65,17 @@ typedef enum tn_buffer_kind {
     TN_BUFFER_OUTPUT = 2, /* memory of output `index` */
     TN_BUFFER_WEIGHT = 3, /* at byte `weight_offset` of the weight section */
     TN_BUFFER_STATE = 4,  /* state `index` of the context */
+    TN_BUFFER_ERROR = 5,  /* a tn_kernel_error, cleared before each run and asked for after it */
+    TN_BUFFER_KIND_COUNT,
 } tn_buffer_kind;
+
+/* What kernels report: an index read from data that lies outside of [-bound, bound). Kernels write it with
+ * plain stores; if several do, any one of them is as good. */
+typedef struct tn_kernel_error {
+    int64_t is_set;
+    int64_t index, bound;
+    int64_t step; /* sym[] of the step carries it: kernels store what they are given */
+} tn_kernel_error;
 
 typedef struct tn_rec_buffer {
     uint32_t kind;

@@ -1,0 +1,331 @@
+/* program.c: checking a program's records once, and evaluating its shape program.
+ *
+ * Everything that the runtime later uses as an index, a range or a kind is checked here against the
+ * size of the array it points into, so no other code needs to. */
+#include "engine/program.h"
+
+#include "base/checked.h"
+#include "ir/graph.h"
+
+/* ---- verification ------------------------------------------------------------------------------ */
+
+typedef struct checker {
+    const tn_program *program;
+    const char *record; /* "step" */
+    uint32_t index;     /* of the record */
+} checker;
+
+static tn_status below(const checker *c, const char *field, uint64_t seen, uint64_t limit) {
+    if (seen < limit) return NULL;
+    return tn_error_make(TN_CORRUPT, "%s %u: %s is %llu, expected less than %llu", c->record,
+                         c->index, field, (unsigned long long)seen, (unsigned long long)limit);
+}
+
+static tn_status range_in(const checker *c, const char *field, tn_rec_range range, uint64_t limit) {
+    if ((uint64_t)range.first + range.count <= limit) return NULL;
+    return tn_error_make(TN_CORRUPT, "%s %u: %s is [%u, +%u), expected to end by %llu", c->record,
+                         c->index, field, range.first, range.count, (unsigned long long)limit);
+}
+
+static tn_status text_in(const checker *c, const char *field, tn_rec_str text) {
+    const tn_program *p = c->program;
+    if ((uint64_t)text.offset + text.len < p->string_bytes &&
+        p->strings[text.offset + text.len] == 0)
+        return NULL;
+    return tn_error_make(TN_CORRUPT, "%s %u: %s at [%u, +%u) is no zero-terminated text within %llu "
+                                     "bytes",
+                         c->record, c->index, field, text.offset, text.len,
+                         (unsigned long long)p->string_bytes);
+}
+
+static tn_status value_in(const checker *c, const char *field, uint32_t value) {
+    return below(c, field, value, c->program->instr_count);
+}
+
+/* Every entry of an index list range lies below limit; TN_NO_INDEX passes if allowed. */
+static tn_status list_in(const checker *c, const char *field, tn_rec_range range, uint64_t limit,
+                         bool may_be_none) {
+    TN_TRY(range_in(c, field, range, c->program->index_count));
+    for (uint32_t i = 0; i < range.count; i++) {
+        uint32_t entry = c->program->indices[range.first + i];
+        if (!(may_be_none && entry == TN_NO_INDEX)) TN_TRY(below(c, field, entry, limit));
+    }
+    return NULL;
+}
+
+static tn_status verify_instr(const checker *c, const tn_rec_instr *instr) {
+    TN_TRY(below(c, "operation", instr->op, TN_SHAPE_SELECT + 1));
+    if (instr->op == TN_SHAPE_CONST) return NULL;
+    if (instr->op == TN_SHAPE_INPUT) {
+        TN_TRY(below(c, "input", instr->a, c->program->input_count));
+        return below(c, "dimension", instr->b, TN_MAX_RANK);
+    }
+    TN_TRY(below(c, "first operand", instr->a, c->index));
+    TN_TRY(below(c, "second operand", instr->b, c->index));
+    return instr->op == TN_SHAPE_SELECT ? below(c, "third operand", instr->c, c->index) : NULL;
+}
+
+static tn_status verify_buffer(const checker *c, const tn_rec_buffer *buffer) {
+    const tn_program *p = c->program;
+    TN_TRY(below(c, "kind", buffer->kind, TN_BUFFER_KIND_COUNT));
+    TN_TRY(value_in(c, "bytes", buffer->bytes));
+    switch ((tn_buffer_kind)buffer->kind) {
+    case TN_BUFFER_ARENA:
+        TN_TRY(below(c, "last step", buffer->last_step, p->step_count));
+        return below(c, "first step", buffer->first_step, (uint64_t)buffer->last_step + 1);
+    case TN_BUFFER_INPUT:
+        return below(c, "input", buffer->index, p->input_count);
+    case TN_BUFFER_OUTPUT:
+        return below(c, "output", buffer->index, p->output_count);
+    case TN_BUFFER_STATE:
+        return below(c, "state", buffer->index, p->state_count);
+    case TN_BUFFER_ERROR:
+        return NULL;
+    case TN_BUFFER_WEIGHT:
+    case TN_BUFFER_KIND_COUNT:
+        break;
+    }
+    const tn_rec_instr *bytes = &p->instrs[buffer->bytes];
+    if (bytes->op != TN_SHAPE_CONST || bytes->value < 0)
+        return tn_error_make(TN_CORRUPT, "buffer %u: a weight's size must be a constant", c->index);
+    if (buffer->weight_offset % 64 != 0 || buffer->weight_offset > p->weight_bytes ||
+        (uint64_t)bytes->value > p->weight_bytes - buffer->weight_offset)
+        return tn_error_make(TN_CORRUPT,
+                             "buffer %u: weight at [%llu, +%lld), expected a multiple of 64 and an "
+                             "end by %llu",
+                             c->index, (unsigned long long)buffer->weight_offset,
+                             (long long)bytes->value, (unsigned long long)p->weight_bytes);
+    return NULL;
+}
+
+static tn_status verify_tensor(const checker *c, const tn_rec_tensor *tensor) {
+    TN_TRY(below(c, "buffer", tensor->buffer, c->program->buffer_count));
+    TN_TRY(below(c, "rank", tensor->rank, TN_MAX_RANK + 1));
+    TN_TRY(value_in(c, "offset", tensor->offset));
+    if (tn_dtype_bytes((tn_dtype)tensor->dtype) == 0)
+        return tn_error_make(TN_CORRUPT, "tensor %u: %u is no dtype", c->index, tensor->dtype);
+    for (uint32_t d = 0; d < tensor->rank; d++) {
+        TN_TRY(value_in(c, "size", tensor->dims[d]));
+        TN_TRY(value_in(c, "stride", tensor->strides[d]));
+    }
+    return NULL;
+}
+
+static tn_status verify_io(const checker *c, const tn_rec_io *io, tn_buffer_kind kind) {
+    const tn_program *p = c->program;
+    TN_TRY(text_in(c, "name", io->name));
+    TN_TRY(below(c, "tensor", io->tensor, p->tensor_count));
+    const tn_rec_buffer *buffer = &p->buffers[p->tensors[io->tensor].buffer];
+    if (buffer->kind != (uint32_t)kind || buffer->index != c->index)
+        return tn_error_make(TN_CORRUPT, "%s %u: its tensor lies in a buffer of another kind",
+                             c->record, c->index);
+    if (kind == TN_BUFFER_OUTPUT && io->mutates_input != TN_NO_INDEX)
+        return below(c, "mutated input", io->mutates_input, p->input_count);
+    return NULL;
+}
+
+static tn_status verify_state(const checker *c, const tn_rec_state *state) {
+    const tn_program *p = c->program;
+    TN_TRY(text_in(c, "name", state->name));
+    TN_TRY(below(c, "tensor", state->tensor, p->tensor_count));
+    const tn_rec_buffer *buffer = &p->buffers[p->tensors[state->tensor].buffer];
+    if (buffer->kind != TN_BUFFER_STATE || buffer->index != c->index)
+        return tn_error_make(TN_CORRUPT, "state %u: its tensor is not on its buffer", c->index);
+    if (p->instrs[buffer->bytes].op != TN_SHAPE_CONST || p->instrs[buffer->bytes].value < 0)
+        return tn_error_make(TN_CORRUPT, "state %u: its size must be a constant", c->index);
+    if (state->initial_buffer == TN_NO_INDEX) return NULL;
+    TN_TRY(below(c, "initial buffer", state->initial_buffer, p->buffer_count));
+    const tn_rec_buffer *initial = &p->buffers[state->initial_buffer];
+    if (initial->kind != TN_BUFFER_WEIGHT || initial->bytes >= p->instr_count ||
+        p->instrs[initial->bytes].value != p->instrs[buffer->bytes].value)
+        return tn_error_make(TN_CORRUPT, "state %u: its first content is no weight of its size",
+                             c->index);
+    return NULL;
+}
+
+static tn_status verify_arg(const checker *c, const tn_rec_arg *arg) {
+    const tn_program *p = c->program;
+    switch ((tn_arg_kind)arg->kind) {
+    case TN_ARG_INT:
+        return value_in(c, "value", arg->operand);
+    case TN_ARG_INTS:
+        return list_in(c, "list", arg->list, p->instr_count, false);
+    case TN_ARG_FLOATS:
+        return range_in(c, "list", arg->list, p->float_count);
+    case TN_ARG_STR:
+        return text_in(c, "text", arg->text);
+    case TN_ARG_NONE:
+    case TN_ARG_VALUE: /* operands are checked with their step */
+    case TN_ARG_VALUES:
+    case TN_ARG_FLOAT:
+    case TN_ARG_BOOL:
+    case TN_ARG_DTYPE:
+        return NULL;
+    case TN_ARG_BOOLS:
+    case TN_ARG_STRS:
+    case TN_ARG_GRAPH:
+        break;
+    }
+    return tn_error_make(TN_CORRUPT, "argument %u: %u is no kind of argument", c->index, arg->kind);
+}
+
+static tn_status verify_prim_step(const checker *c, const tn_rec_step *step) {
+    const tn_program *p = c->program;
+    TN_TRY(text_in(c, "primitive", step->prim));
+    TN_TRY(list_in(c, "operands", step->operands, p->tensor_count, true));
+    TN_TRY(list_in(c, "results", step->results, p->tensor_count, false));
+    TN_TRY(range_in(c, "arguments", step->args, p->arg_count));
+    for (uint32_t i = 0; i < step->args.count; i++) {
+        const tn_rec_arg *arg = &p->args[step->args.first + i];
+        if (arg->kind == TN_ARG_VALUE)
+            TN_TRY(below(c, "operand", arg->operand, step->operands.count));
+        else if (arg->kind == TN_ARG_VALUES)
+            TN_TRY(range_in(c, "operands", (tn_rec_range){arg->operand, arg->count},
+                            step->operands.count));
+    }
+    return NULL;
+}
+
+static tn_status verify_step(const checker *c, const tn_rec_step *step) {
+    const tn_program *p = c->program;
+    TN_TRY(below(c, "kind", step->kind, TN_STEP_PRIM + 1));
+    TN_TRY(value_in(c, "operations", step->flops));
+    TN_TRY(value_in(c, "bytes read", step->bytes_read));
+    TN_TRY(value_in(c, "bytes written", step->bytes_written));
+    TN_TRY(range_in(c, "sources", step->sources, p->source_count));
+    if (step->kind == TN_STEP_PRIM) return verify_prim_step(c, step);
+    TN_TRY(below(c, "kernel", step->kernel, p->kernel_count));
+    TN_TRY(list_in(c, "buffers", step->buffers, p->buffer_count, false));
+    TN_TRY(list_in(c, "symbols", step->syms, p->instr_count, false));
+    TN_TRY(value_in(c, "tasks", step->task_count));
+    return value_in(c, "scratch", step->scratch_bytes);
+}
+
+static tn_status verify_names(const tn_program *p) {
+    checker c = {p, "kernel", 0};
+    for (c.index = 0; c.index < p->kernel_count; c.index++) {
+        TN_TRY(text_in(&c, "name", p->kernels[c.index].name));
+        TN_TRY(text_in(&c, "summary", p->kernels[c.index].summary));
+    }
+    c.record = "source";
+    for (c.index = 0; c.index < p->source_count; c.index++) {
+        const tn_rec_source *source = &p->sources[c.index];
+        TN_TRY(text_in(&c, "node", source->node));
+        TN_TRY(text_in(&c, "operator", source->op));
+        TN_TRY(text_in(&c, "module", source->module));
+        TN_TRY(text_in(&c, "source", source->source));
+    }
+    c.record = "code";
+    for (c.index = 0; c.index < p->blob_count; c.index++) {
+        const tn_rec_blob *blob = &p->blobs[c.index];
+        TN_TRY(text_in(&c, "target", blob->target));
+        TN_TRY(text_in(&c, "compiler", blob->compiler));
+        if (blob->offset > p->code_bytes || blob->bytes > p->code_bytes - blob->offset)
+            return tn_error_make(TN_CORRUPT, "code %u: [%llu, +%llu) ends past %llu", c.index,
+                                 (unsigned long long)blob->offset, (unsigned long long)blob->bytes,
+                                 (unsigned long long)p->code_bytes);
+    }
+    c = (checker){p, "program", 0};
+    TN_TRY(text_in(&c, "name", p->name));
+    return text_in(&c, "options", p->options);
+}
+
+tn_status tn_program_verify(const tn_program *p) {
+    checker c = {p, "shape instruction", 0};
+    for (c.index = 0; c.index < p->instr_count; c.index++)
+        TN_TRY(verify_instr(&c, &p->instrs[c.index]));
+    c.record = "symbol";
+    for (c.index = 0; c.index < p->symbol_count; c.index++) {
+        TN_TRY(text_in(&c, "name", p->symbols[c.index].name));
+        TN_TRY(value_in(&c, "value", p->symbols[c.index].value));
+    }
+    c.record = "buffer";
+    for (c.index = 0; c.index < p->buffer_count; c.index++)
+        TN_TRY(verify_buffer(&c, &p->buffers[c.index]));
+    c.record = "tensor";
+    for (c.index = 0; c.index < p->tensor_count; c.index++)
+        TN_TRY(verify_tensor(&c, &p->tensors[c.index]));
+    c.record = "input";
+    for (c.index = 0; c.index < p->input_count; c.index++)
+        TN_TRY(verify_io(&c, &p->inputs[c.index], TN_BUFFER_INPUT));
+    c.record = "output";
+    for (c.index = 0; c.index < p->output_count; c.index++)
+        TN_TRY(verify_io(&c, &p->outputs[c.index], TN_BUFFER_OUTPUT));
+    c.record = "state";
+    for (c.index = 0; c.index < p->state_count; c.index++)
+        TN_TRY(verify_state(&c, &p->states[c.index]));
+    c.record = "argument";
+    for (c.index = 0; c.index < p->arg_count; c.index++)
+        TN_TRY(verify_arg(&c, &p->args[c.index]));
+    c.record = "step";
+    for (c.index = 0; c.index < p->step_count; c.index++)
+        TN_TRY(verify_step(&c, &p->steps[c.index]));
+    return verify_names(p);
+}
+
+/* ---- shape program ----------------------------------------------------------------------------- */
+
+static bool floor_divide(int64_t a, int64_t b, int64_t *out_quotient, int64_t *out_remainder) {
+    if (b == 0 || (a == INT64_MIN && b == -1)) return false;
+    int64_t quotient = a / b, remainder = a % b;
+    if (remainder != 0 && (remainder < 0) != (b < 0)) {
+        quotient -= 1;
+        remainder += b;
+    }
+    *out_quotient = quotient;
+    *out_remainder = remainder;
+    return true;
+}
+
+static bool eval_instr(const tn_rec_instr *instr, const int64_t *v, int64_t *out) {
+    int64_t unused;
+    switch ((tn_shape_op)instr->op) {
+    case TN_SHAPE_ADD:
+        return tn_add_i64(v[instr->a], v[instr->b], out);
+    case TN_SHAPE_MUL:
+        return tn_mul_i64(v[instr->a], v[instr->b], out);
+    case TN_SHAPE_FLOORDIV:
+        return floor_divide(v[instr->a], v[instr->b], out, &unused);
+    case TN_SHAPE_MOD:
+        return floor_divide(v[instr->a], v[instr->b], &unused, out);
+    case TN_SHAPE_MIN:
+        *out = v[instr->a] < v[instr->b] ? v[instr->a] : v[instr->b];
+        return true;
+    case TN_SHAPE_MAX:
+        *out = v[instr->a] > v[instr->b] ? v[instr->a] : v[instr->b];
+        return true;
+    case TN_SHAPE_EQ:
+        *out = v[instr->a] == v[instr->b];
+        return true;
+    case TN_SHAPE_LT:
+        *out = v[instr->a] < v[instr->b];
+        return true;
+    case TN_SHAPE_LE:
+        *out = v[instr->a] <= v[instr->b];
+        return true;
+    case TN_SHAPE_SELECT:
+        *out = v[instr->a] ? v[instr->b] : v[instr->c];
+        return true;
+    case TN_SHAPE_CONST:
+    case TN_SHAPE_INPUT:
+        break;
+    }
+    *out = instr->value;
+    return true;
+}
+
+tn_status tn_program_eval(const tn_program *program, const int64_t (*input_dims)[TN_MAX_RANK],
+                          int64_t *out_values) {
+    for (uint32_t i = 0; i < program->instr_count; i++) {
+        const tn_rec_instr *instr = &program->instrs[i];
+        if (instr->op == TN_SHAPE_INPUT)
+            out_values[i] = input_dims[instr->a][instr->b];
+        else if (!eval_instr(instr, out_values, &out_values[i]))
+            return tn_error_make(TN_OUT_OF_RANGE,
+                                 "shape instruction %u: operation %u of %lld and %lld overflows or "
+                                 "divides by zero",
+                                 i, instr->op, (long long)out_values[instr->a],
+                                 (long long)out_values[instr->b]);
+    }
+    return NULL;
+}
