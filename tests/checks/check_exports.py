@@ -5,7 +5,7 @@
 - The libraries and the command need only glibc.
 - No layer has mutable globals: nothing of ours lies in .data, .bss or thread-local storage.
 """
-import glob
+import json
 import os
 import re
 import subprocess
@@ -39,7 +39,7 @@ for stem in ("libtenon", "libtenon_rt"):
         names = exported(os.path.join(OUTPUT, library), *options)
         for name in sorted(names - declared):
             report(library, f"exports {name}, which no public header declares")
-        if stem == "libtenon":
+        if library == "libtenon.so":
             for name in sorted(declared - names):
                 report(library, f"lacks {name}, which include/tenon/ declares")
 
@@ -53,10 +53,12 @@ for name in ("libtenon.so", "libtenon_rt.so", "tenon"):
         if needed and needed.group(1) not in GLIBC:
             report(name, f"needs {needed.group(1)}; only glibc may be needed")
 
-for path in glob.glob(os.path.join(RELEASE_DIR, "CMakeFiles", "tn_*.dir", "**", "*.o"),
-                      recursive=True):
+with open(os.path.join(RELEASE_DIR, "compile_commands.json"), encoding="utf-8") as f:
+    objects = [re.search(r" -o (\S+)", entry["command"]).group(1) for entry in json.load(f)]
+objects = [path for path in objects if path.startswith("CMakeFiles/tn_")]
+for path in sorted(objects):
     checked += 1
-    for line in lines("objdump", "--syms", path):
+    for line in lines("objdump", "--syms", os.path.join(RELEASE_DIR, path)):
         # address, flags, section, size, name
         symbol = re.match(r"[0-9a-f]+ (.{7}) (\S+)\s+([0-9a-f]+) (?:\.hidden )?(\S+)$", line)
         if not symbol or symbol.group(1)[6] != "O":
@@ -64,6 +66,5 @@ for path in glob.glob(os.path.join(RELEASE_DIR, "CMakeFiles", "tn_*.dir", "**", 
         section = symbol.group(2)
         if re.match(r"\.(data|bss|tdata|tbss)|\*COM", section) and \
                 not section.startswith(".data.rel.ro"):
-            report(os.path.relpath(path, RELEASE_DIR),
-                   f"{symbol.group(4)} is mutable state ({section}); the library has no globals")
+            report(path, f"{symbol.group(4)} is mutable state ({section}): the library has no globals")
 finish(checked, "libraries and objects")
