@@ -107,7 +107,7 @@ typedef enum tn_prim_class {
     X(TN_PRIM_CONCAT, VIEW, "k::concat(Tensor[] xs, int dim) -> Tensor")                           \
     /* Create. iota: element i along dim `dim` is start + step * i, in dtype (i64, i32, f32, f64). \
      * sym_value: a rank-0 i64 holding a symbolic integer. random: Philox4x32-10, counter =        \
-     * element index, key = (seed, stream); kind uniform [0, 1), normal. */                                      \
+     * element index, key = (seed, stream); kind uniform [0, 1), normal. */                        \
     X(TN_PRIM_IOTA, CREATE,                                                                        \
       "k::iota(SymInt[] shape, int dim, Scalar start, Scalar step, ScalarType dtype) -> Tensor")   \
     X(TN_PRIM_SYM_VALUE, CREATE, "k::sym_value(SymInt value) -> Tensor")                           \
@@ -148,11 +148,11 @@ typedef enum tn_prim_class {
     /* Contractions accumulate at least in f32 (f64 for f64, i32/i64 for integers). matmul:        \
      * a [B.., M, K], b [B.., K, N], leading dims broadcast; bias broadcasts to the result.        \
      * conv: x [N, C, spatial..], w [O, C/groups, spatial..] (transposed: [C, O/groups,            \
-     * spatial..]), bias [O], 1 to 3 spatial dims; pad_lo and pad_hi are zeros before and after                       \
-     * (may be negative for transposed convolutions). attention: q [B.., H, S, D], k [B.., G, T,                                                        \
-     * D], v [B.., G, T, E], H a multiple of G, mask broadcast to [B.., H, S, T]: bool (true:                                                          \
-     * attend) or float (added); causal keeps t <= s + causal_offset. Result [B.., H, S, E].                                                             \
-     * softmax in f32. A row with nothing to attend to gives NaN for float masks of -inf as                                                                    \
+     * spatial..]), bias [O], 1 to 3 spatial dims; pad_lo and pad_hi are zeros before and after    \
+     * (may be negative for transposed convolutions). attention: q [B.., H, S, D], k [B.., G, T,   \
+     * D], v [B.., G, T, E], H a multiple of G, mask broadcast to [B.., H, S, T]: bool (true:      \
+     * attend) or float (added); causal keeps t <= s + causal_offset. Result [B.., H, S, E].       \
+     * softmax in f32. A row with nothing to attend to gives NaN for float masks of -inf as        \
      * softmax does, 0 for bool and causal, as PyTorch's SDPA. */                                  \
     X(TN_PRIM_MATMUL, CONTRACT, "k::matmul(Tensor a, Tensor b, Tensor? bias) -> Tensor")           \
     X(TN_PRIM_CONV, CONTRACT,                                                                      \
@@ -162,10 +162,10 @@ typedef enum tn_prim_class {
       "k::attention(Tensor q, Tensor k, Tensor v, Tensor? mask, float scale, bool is_causal, "     \
       "SymInt causal_offset) -> Tensor")                                                           \
     /* Windows over the trailing len(kernel) dims. max_pool pads with -inf; second result: flat    \
-     * index in the unpadded plane. avg_pool divides by the kernel's size (divisor 0 in the                    \
-     * schema), by the elements inside (divisor -1), or by divisor. adaptive_*: windows                                  \
-     * [floor(i*in/out), ceil((i+1)*in/out)). result sizes are given. resize: nearest,                                     \
-     * nearest_exact, linear (1 to 3 dims), cubic (2 dims); scale 0 means in/out. */                                                   \
+     * index in the unpadded plane. avg_pool divides by the kernel's size (divisor 0 in the        \
+     * schema), by the elements inside (divisor -1), or by divisor. adaptive_*: windows            \
+     * [floor(i*in/out), ceil((i+1)*in/out)). result sizes are given. resize: nearest,             \
+     * nearest_exact, linear (1 to 3 dims), cubic (2 dims); scale 0 means in/out. */               \
     X(TN_PRIM_MAX_POOL, WINDOW,                                                                    \
       "k::max_pool(Tensor x, int[] kernel, int[] stride, int[] pad_lo, int[] dilation, "           \
       "SymInt[] out_sizes) -> (Tensor values, Tensor indices)")                                    \
@@ -180,7 +180,7 @@ typedef enum tn_prim_class {
       "k::resize(Tensor x, SymInt[] out_sizes, str mode, bool align_corners, float[] scales) -> "  \
       "Tensor")                                                                                    \
     /* softmax and log_softmax along dim, in f32. layer_norm, rms_norm over the trailing `dims`    \
-     * dims; weight and bias have those dims' shape. */                                                        \
+     * dims; weight and bias have those dims' shape. */                                            \
     X(TN_PRIM_SOFTMAX, NORM, "k::softmax(Tensor x, int dim) -> Tensor")                            \
     X(TN_PRIM_LOG_SOFTMAX, NORM, "k::log_softmax(Tensor x, int dim) -> Tensor")                    \
     X(TN_PRIM_LAYER_NORM, NORM,                                                                    \

@@ -34,15 +34,18 @@ size_t tn_test_isas(const tn_test_isa **out_isas) {
     *out_isas = all_isas;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return count;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
+        return count;
     count++;
     if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
         !__builtin_cpu_supports("avx512vl"))
         return count;
     count++;
-    if (!__builtin_cpu_supports("avx512bf16")) return count;
+    if (!__builtin_cpu_supports("avx512bf16"))
+        return count;
     count++;
-    if (has_amx_bf16()) count++;
+    if (has_amx_bf16())
+        count++;
 #endif
     return count;
 }
@@ -51,21 +54,26 @@ void *tn_test_compile(const char *name, const char *flags, const char *source) {
     char path[256], command[1024];
     snprintf(path, sizeof path, "%s.c", name);
     FILE *file = fopen(path, "w");
-    if (!file) return NULL;
+    if (!file)
+        return NULL;
     int wrote = fputs(source, file);
-    if (fclose(file) != 0 || wrote < 0) return NULL;
+    if (fclose(file) != 0 || wrote < 0)
+        return NULL;
     const char *compiler = getenv("CC");
     int length = snprintf(command, sizeof command, "%s -O3 -fPIC -shared -w %s -o %s.so %s.c -lm",
                           compiler && *compiler ? compiler : "cc", flags, name, name);
-    if (length < 0 || (size_t)length >= sizeof command || system(command) != 0) return NULL;
+    if (length < 0 || (size_t)length >= sizeof command || system(command) != 0)
+        return NULL;
     snprintf(path, sizeof path, "./%s.so", name);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) fprintf(stderr, "%s\n", dlerror());
+    if (!handle)
+        fprintf(stderr, "%s\n", dlerror());
     return handle;
 }
 
 double tn_test_ulp(float value, double exact) {
-    if (isnan(value) || isnan(exact)) return isnan(value) && isnan(exact) ? 0 : INFINITY;
+    if (isnan(value) || isnan(exact))
+        return isnan(value) && isnan(exact) ? 0 : INFINITY;
     if (isinf(value) || isinf((float)exact))
         return (double)value == exact || value == (float)exact ? 0 : INFINITY;
     int exponent = -149;

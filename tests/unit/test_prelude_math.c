@@ -158,7 +158,8 @@ static void check_functions(const tn_test_isa *isa, void *handle) {
             apply(x, y, BATCH);
             for (int i = 0; i < BATCH; i++) {
                 double ulp = tn_test_ulp(y[i], functions[f].exact((double)x[i]));
-                if (ulp > worst) worst = ulp, worst_at = x[i], worst_value = y[i];
+                if (ulp > worst)
+                    worst = ulp, worst_at = x[i], worst_value = y[i];
             }
         }
         double limit = isa->has_fma ? functions[f].limit : functions[f].plain_limit;
@@ -177,7 +178,8 @@ static void check_pow(const tn_test_isa *isa, void *handle) {
         for (int i = 0; i < BATCH; i++) {
             x[i] = batch % 2 ? edges[i % EDGE_COUNT] : sample(batch / 2, i, &state);
             e[i] = batch % 2 ? edges[(i / EDGE_COUNT) % EDGE_COUNT] : sample(batch / 2, i, &state);
-            if (batch % 8 == 4) x[i] = fabsf(x[i]) * 5;
+            if (batch % 8 == 4)
+                x[i] = fabsf(x[i]) * 5;
         }
         apply(x, e, y, BATCH);
         for (int i = 0; i < BATCH; i++) {
@@ -193,8 +195,10 @@ static void check_pow(const tn_test_isa *isa, void *handle) {
 static bool bf16_is_right(float x, uint16_t got) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    if (isnan(x)) return (got & 0x7f80) == 0x7f80 && (got & 0x7f) != 0;
-    if ((bits & 0x7f800000) == 0 && (got & 0x7fff) == 0) return true;
+    if (isnan(x))
+        return (got & 0x7f80) == 0x7f80 && (got & 0x7f) != 0;
+    if ((bits & 0x7f800000) == 0 && (got & 0x7fff) == 0)
+        return true;
     return got == (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
@@ -205,12 +209,16 @@ static double f16_value(uint16_t h) {
     return h >> 15 ? -magnitude : magnitude;
 }
 static bool f16_is_right(float x, uint16_t got) {
-    if (isnan(x)) return (got & 0x7c00) == 0x7c00 && (got & 0x3ff) != 0;
-    if (!signbit(x) != !(got >> 15)) return false;
+    if (isnan(x))
+        return (got & 0x7c00) == 0x7c00 && (got & 0x3ff) != 0;
+    if (!signbit(x) != !(got >> 15))
+        return false;
     double magnitude = fabs((double)x);
     got &= 0x7fff;
-    if (magnitude >= 65520) return got == 0x7c00;
-    if (got >= 0x7c00) return false;
+    if (magnitude >= 65520)
+        return got == 0x7c00;
+    if (got >= 0x7c00)
+        return false;
     double error = fabs(f16_value(got) - magnitude);
     double above = fabs(f16_value((uint16_t)(got + 1)) - magnitude);
     double below = got ? fabs(f16_value((uint16_t)(got - 1)) - magnitude) : INFINITY;
