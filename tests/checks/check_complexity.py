@@ -1,5 +1,8 @@
 """No function of the library or the command has a modified McCabe complexity over 20 (a switch counts
-once: a plain dispatch over many cases is easy to read). Counted by pmccabe."""
+once: a plain dispatch over many cases is easy to read). Counted by pmccabe.
+
+ctest: quick
+"""
 import subprocess
 
 from source_tree import SOURCE_DIR, files, finish, report, tool

@@ -1,4 +1,7 @@
-"""clang-format 14 decides the layout; `make format` applies it."""
+"""clang-format 14 decides the layout; `make format` applies it.
+
+ctest: quick
+"""
 import subprocess
 
 from source_tree import SOURCE_DIR, files, finish, report, tool
