@@ -4,9 +4,10 @@
  *   sections    table: id, record size, offset, bytes, XXH3 checksum
  *   data        each section at a multiple of 64, the weights at a multiple of 4096 and last
  *
- * Sections hold the arrays of tn_program as they are in memory, so that loading is mapping and checking.
- * A minor format version may add sections and add fields at the end of records: a reader one minor
- * version away ignores sections that it does not know, and widens or cuts records to its own size.
+ * Sections hold the arrays of tn_program as they are in memory, so that loading is mapping and
+ * checking. A minor format version may add sections and add fields at the end of records: a reader
+ * one minor version away ignores sections that it does not know, and widens or cuts records to its
+ * own size.
  */
 #ifndef TN_ENGINE_FILE_H
 #define TN_ENGINE_FILE_H
@@ -63,8 +64,8 @@ typedef struct tn_engine_file {
     size_t widened_count;
 } tn_engine_file;
 
-/* Checks header, table, bounds, checksums (of the weights only if verify_weights) and every record. bytes
- * must outlive the file and be aligned to 64. TN_CORRUPT, TN_UNSUPPORTED (format version),
+/* Checks header, table, bounds, checksums (of the weights only if verify_weights) and every record.
+ * bytes must outlive the file and be aligned to 64. TN_CORRUPT, TN_UNSUPPORTED (format version),
  * TN_OUT_OF_MEMORY. */
 TN_MUST_USE tn_status tn_engine_file_open(const tn_allocator *allocator, const uint8_t *bytes,
                                           size_t byte_count, bool verify_weights,

@@ -49,7 +49,8 @@ static tn_status find_section(const opener *o, uint32_t id, const char *name,
     for (uint32_t i = 0; i < o->header.section_count; i++) {
         tn_file_section section;
         memcpy(&section, o->bytes + sizeof o->header + i * sizeof section, sizeof section);
-        if (section.id != id) continue;
+        if (section.id != id)
+            continue;
         if (section.offset % TN_FILE_ALIGNMENT != 0 || section.offset > o->byte_count ||
             section.bytes > o->byte_count - section.offset || section.record_bytes == 0 ||
             section.bytes % section.record_bytes != 0)
@@ -81,7 +82,8 @@ static tn_status open_records(opener *o, uint32_t id, const char *name, size_t r
     *out_count = (uint32_t)count;
     const uint8_t *data = o->bytes + section.offset;
     *out_records = data;
-    if (section.record_bytes == record_bytes || count == 0) return NULL;
+    if (section.record_bytes == record_bytes || count == 0)
+        return NULL;
     tn_engine_file *file = o->file;
     uint8_t *copy = NULL;
     TN_TRY(tn_alloc_array(&file->allocator, (size_t)count, record_bytes, &copy));
@@ -131,15 +133,17 @@ tn_status tn_engine_file_open(const tn_allocator *allocator, const uint8_t *byte
                               size_t byte_count, bool verify_weights, tn_engine_file *out_file) {
     *out_file = (tn_engine_file){.allocator = *allocator};
     if ((uintptr_t)bytes % TN_FILE_ALIGNMENT != 0)
-        return tn_error_make(TN_INVALID_ARGUMENT, "engine bytes at %p, expected an address aligned "
-                                                  "to %d",
+        return tn_error_make(TN_INVALID_ARGUMENT,
+                             "engine bytes at %p, expected an address aligned "
+                             "to %d",
                              (const void *)bytes, TN_FILE_ALIGNMENT);
     opener o = {.file = out_file,
                 .bytes = bytes,
                 .byte_count = byte_count,
                 .verify_weights = verify_weights};
     tn_status status = open_all(&o);
-    if (status) tn_engine_file_close(out_file);
+    if (status)
+        tn_engine_file_close(out_file);
     return status;
 }
 

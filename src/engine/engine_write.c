@@ -1,5 +1,5 @@
-/* engine_write.c: writes an engine file: header and table are reserved first, and patched in when the
- * sections' places and checksums are known. */
+/* engine_write.c: writes an engine file: header and table are reserved first, and patched in when
+ * the sections' places and checksums are known. */
 #include <string.h>
 
 #define XXH_STATIC_LINKING_ONLY /* the hash state on the stack */
@@ -70,8 +70,7 @@ static tn_status write_header(engine_writer *w) {
         .format_minor = TN_ENGINE_FORMAT_MINOR,
         .section_count = w->section_count,
         .file_bytes = w->file.position,
-        .table_checksum =
-            XXH3_64bits(w->sections, w->section_count * sizeof *w->sections),
+        .table_checksum = XXH3_64bits(w->sections, w->section_count * sizeof *w->sections),
         .tenon_version = TN_VERSION_STRING,
     };
     memcpy(header.magic, TN_ENGINE_MAGIC, sizeof header.magic);
@@ -82,8 +81,8 @@ static tn_status write_header(engine_writer *w) {
 
 static tn_status write_all(engine_writer *w, const tn_program *p, const tn_weight_part *parts,
                            size_t part_count) {
-    static const uint8_t reserved[sizeof(tn_file_header) +
-                                  TN_FILE_SECTIONS_MAX * sizeof(tn_file_section)];
+    static const uint8_t
+        reserved[sizeof(tn_file_header) + TN_FILE_SECTIONS_MAX * sizeof(tn_file_section)];
     TN_TRY(tn_file_writer_append(&w->file, reserved, sizeof reserved));
     const tn_file_texts texts = {p->name, p->options};
     TN_TRY(write_section(w, TN_SECTION_TEXTS, sizeof texts, &texts, 1));

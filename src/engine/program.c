@@ -7,7 +7,8 @@
 #include "base/checked.h"
 #include "ir/graph.h"
 
-/* ---- verification ------------------------------------------------------------------------------ */
+/* ---- verification ------------------------------------------------------------------------------
+ */
 
 typedef struct checker {
     const tn_program *program;
@@ -16,13 +17,15 @@ typedef struct checker {
 } checker;
 
 static tn_status below(const checker *c, const char *field, uint64_t seen, uint64_t limit) {
-    if (seen < limit) return NULL;
+    if (seen < limit)
+        return NULL;
     return tn_error_make(TN_CORRUPT, "%s %u: %s is %llu, expected less than %llu", c->record,
                          c->index, field, (unsigned long long)seen, (unsigned long long)limit);
 }
 
 static tn_status range_in(const checker *c, const char *field, tn_rec_range range, uint64_t limit) {
-    if ((uint64_t)range.first + range.count <= limit) return NULL;
+    if ((uint64_t)range.first + range.count <= limit)
+        return NULL;
     return tn_error_make(TN_CORRUPT, "%s %u: %s is [%u, +%u), expected to end by %llu", c->record,
                          c->index, field, range.first, range.count, (unsigned long long)limit);
 }
@@ -32,8 +35,9 @@ static tn_status text_in(const checker *c, const char *field, tn_rec_str text) {
     if ((uint64_t)text.offset + text.len < p->string_bytes &&
         p->strings[text.offset + text.len] == 0)
         return NULL;
-    return tn_error_make(TN_CORRUPT, "%s %u: %s at [%u, +%u) is no zero-terminated text within %llu "
-                                     "bytes",
+    return tn_error_make(TN_CORRUPT,
+                         "%s %u: %s at [%u, +%u) is no zero-terminated text within %llu "
+                         "bytes",
                          c->record, c->index, field, text.offset, text.len,
                          (unsigned long long)p->string_bytes);
 }
@@ -48,14 +52,16 @@ static tn_status list_in(const checker *c, const char *field, tn_rec_range range
     TN_TRY(range_in(c, field, range, c->program->index_count));
     for (uint32_t i = 0; i < range.count; i++) {
         uint32_t entry = c->program->indices[range.first + i];
-        if (!(may_be_none && entry == TN_NO_INDEX)) TN_TRY(below(c, field, entry, limit));
+        if (!(may_be_none && entry == TN_NO_INDEX))
+            TN_TRY(below(c, field, entry, limit));
     }
     return NULL;
 }
 
 static tn_status verify_instr(const checker *c, const tn_rec_instr *instr) {
     TN_TRY(below(c, "operation", instr->op, TN_SHAPE_SELECT + 1));
-    if (instr->op == TN_SHAPE_CONST) return NULL;
+    if (instr->op == TN_SHAPE_CONST)
+        return NULL;
     if (instr->op == TN_SHAPE_INPUT) {
         TN_TRY(below(c, "input", instr->a, c->program->input_count));
         return below(c, "dimension", instr->b, TN_MAX_RANK);
@@ -133,7 +139,8 @@ static tn_status verify_state(const checker *c, const tn_rec_state *state) {
         return tn_error_make(TN_CORRUPT, "state %u: its tensor is not on its buffer", c->index);
     if (p->instrs[buffer->bytes].op != TN_SHAPE_CONST || p->instrs[buffer->bytes].value < 0)
         return tn_error_make(TN_CORRUPT, "state %u: its size must be a constant", c->index);
-    if (state->initial_buffer == TN_NO_INDEX) return NULL;
+    if (state->initial_buffer == TN_NO_INDEX)
+        return NULL;
     TN_TRY(below(c, "initial buffer", state->initial_buffer, p->buffer_count));
     const tn_rec_buffer *initial = &p->buffers[state->initial_buffer];
     if (initial->kind != TN_BUFFER_WEIGHT || initial->bytes >= p->instr_count ||
@@ -193,7 +200,8 @@ static tn_status verify_step(const checker *c, const tn_rec_step *step) {
     TN_TRY(value_in(c, "bytes read", step->bytes_read));
     TN_TRY(value_in(c, "bytes written", step->bytes_written));
     TN_TRY(range_in(c, "sources", step->sources, p->source_count));
-    if (step->kind == TN_STEP_PRIM) return verify_prim_step(c, step);
+    if (step->kind == TN_STEP_PRIM)
+        return verify_prim_step(c, step);
     TN_TRY(below(c, "kernel", step->kernel, p->kernel_count));
     TN_TRY(list_in(c, "buffers", step->buffers, p->buffer_count, false));
     TN_TRY(list_in(c, "symbols", step->syms, p->instr_count, false));
@@ -263,10 +271,12 @@ tn_status tn_program_verify(const tn_program *p) {
     return verify_names(p);
 }
 
-/* ---- shape program ----------------------------------------------------------------------------- */
+/* ---- shape program -----------------------------------------------------------------------------
+ */
 
 static bool floor_divide(int64_t a, int64_t b, int64_t *out_quotient, int64_t *out_remainder) {
-    if (b == 0 || (a == INT64_MIN && b == -1)) return false;
+    if (b == 0 || (a == INT64_MIN && b == -1))
+        return false;
     int64_t quotient = a / b, remainder = a % b;
     if (remainder != 0 && (remainder < 0) != (b < 0)) {
         quotient -= 1;

@@ -69,8 +69,8 @@ typedef enum tn_buffer_kind {
     TN_BUFFER_KIND_COUNT,
 } tn_buffer_kind;
 
-/* What kernels report: an index read from data that lies outside of [-bound, bound). Kernels write it with
- * plain stores; if several do, any one of them is as good. */
+/* What kernels report: an index read from data that lies outside of [-bound, bound). Kernels write
+ * it with plain stores; if several do, any one of them is as good. */
 typedef struct tn_kernel_error {
     int64_t is_set;
     int64_t index, bound;

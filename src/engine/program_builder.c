@@ -1,5 +1,5 @@
-/* program_builder.c: growing a program's arrays. The arrays of tn_program are const for their readers; the
- * builder owns the memory behind them and is the one place that casts that away. */
+/* program_builder.c: growing a program's arrays. The arrays of tn_program are const for their
+ * readers; the builder owns the memory behind them and is the one place that casts that away. */
 #include "engine/program_builder.h"
 
 #include <string.h>
@@ -51,7 +51,8 @@ tn_status tn_pb_finish(tn_pb *pb) {
 /* Appends one record to an array; the index is 0 after a failure. */
 static uint32_t append(tn_pb *pb, const void *array_field, size_t slot, uint32_t *count,
                        const void *record, size_t record_bytes) {
-    if (pb->status) return 0;
+    if (pb->status)
+        return 0;
     void *array = NULL;
     memcpy(&array, array_field, sizeof array);
     array = tn_arena_grow(pb->arena, array, *count, &pb->capacities[slot], record_bytes);
@@ -65,11 +66,13 @@ static uint32_t append(tn_pb *pb, const void *array_field, size_t slot, uint32_t
 }
 
 #define APPEND(pb, field, count_field, record)                                                     \
-    append(pb, &(pb)->program.field, SLOT_##field, &(pb)->program.count_field, record, sizeof *(record))
+    append(pb, &(pb)->program.field, SLOT_##field, &(pb)->program.count_field, record,             \
+           sizeof *(record))
 
 tn_rec_str tn_pb_str(tn_pb *pb, tn_str text) {
     uintptr_t known = (uintptr_t)tn_map_get(&pb->string_offsets, text);
-    if (known) return (tn_rec_str){(uint32_t)(known - 1), (uint32_t)text.len};
+    if (known)
+        return (tn_rec_str){(uint32_t)(known - 1), (uint32_t)text.len};
     if (pb->strings.len + text.len >= UINT32_MAX) {
         tn_pb_fail(pb, tn_error_make(TN_OUT_OF_RANGE, "the engine's texts exceed 4 GiB"));
         return (tn_rec_str){0, 0};
@@ -79,13 +82,15 @@ tn_rec_str tn_pb_str(tn_pb *pb, tn_str text) {
     if (!key.data)
         tn_pb_fail(pb, tn_error_out_of_memory());
     else
-        tn_pb_fail(pb, tn_map_set(&pb->string_offsets, key, (void *)(uintptr_t)(result.offset + 1)));
+        tn_pb_fail(pb,
+                   tn_map_set(&pb->string_offsets, key, (void *)(uintptr_t)(result.offset + 1)));
     tn_buf_str_append(&pb->strings, text);
     tn_buf_append(&pb->strings, "", 1);
     return result;
 }
 
-/* ---- shape program ----------------------------------------------------------------------------- */
+/* ---- shape program -----------------------------------------------------------------------------
+ */
 
 static uint32_t add_instr(tn_pb *pb, const tn_rec_instr *instr) {
     return APPEND(pb, instrs, instr_count, instr);
@@ -93,9 +98,11 @@ static uint32_t add_instr(tn_pb *pb, const tn_rec_instr *instr) {
 
 uint32_t tn_pb_const(tn_pb *pb, int64_t value) {
     uintptr_t known = (uintptr_t)tn_map_get_u64(&pb->const_values, (uint64_t)value);
-    if (known) return (uint32_t)(known - 1);
+    if (known)
+        return (uint32_t)(known - 1);
     uint32_t index = add_instr(pb, &(tn_rec_instr){.op = TN_SHAPE_CONST, .value = value});
-    tn_pb_fail(pb, tn_map_set_u64(&pb->const_values, (uint64_t)value, (void *)(uintptr_t)(index + 1)));
+    tn_pb_fail(pb,
+               tn_map_set_u64(&pb->const_values, (uint64_t)value, (void *)(uintptr_t)(index + 1)));
     return index;
 }
 
@@ -129,17 +136,22 @@ static tn_shape_op shape_op(tn_sym_kind kind) {
 }
 
 uint32_t tn_pb_sym(tn_pb *pb, const tn_sym *expr) {
-    if (!expr) tn_pb_fail(pb, tn_error_out_of_memory());
-    if (pb->status) return 0;
-    if (expr->kind == TN_SYM_CONST) return tn_pb_const(pb, expr->value);
+    if (!expr)
+        tn_pb_fail(pb, tn_error_out_of_memory());
+    if (pb->status)
+        return 0;
+    if (expr->kind == TN_SYM_CONST)
+        return tn_pb_const(pb, expr->value);
     uint64_t key = (uint64_t)(uintptr_t)expr;
     uintptr_t known = (uintptr_t)tn_map_get_u64(&pb->sym_values, key);
-    if (known) return (uint32_t)(known - 1);
+    if (known)
+        return (uint32_t)(known - 1);
     if (expr->kind == TN_SYM_VAR) {
-        tn_pb_fail(pb, tn_error_make(TN_UNSUPPORTED,
-                                     "symbolic size %.*s is bound by no input's dimension; sizes that "
-                                     "depend on data cannot be compiled",
-                                     TN_STR_ARG(expr->name)));
+        tn_pb_fail(pb,
+                   tn_error_make(TN_UNSUPPORTED,
+                                 "symbolic size %.*s is bound by no input's dimension; sizes that "
+                                 "depend on data cannot be compiled",
+                                 TN_STR_ARG(expr->name)));
         return 0;
     }
     tn_rec_instr instr = {.op = shape_op(expr->kind)};
@@ -163,7 +175,8 @@ uint32_t tn_pb_sym(tn_pb *pb, const tn_sym *expr) {
 
 void tn_pb_bind_symbol(tn_pb *pb, const tn_sym *symbol, uint32_t input, uint32_t dim) {
     uint64_t key = (uint64_t)(uintptr_t)symbol;
-    if (pb->status || tn_map_get_u64(&pb->sym_values, key)) return;
+    if (pb->status || tn_map_get_u64(&pb->sym_values, key))
+        return;
     uint32_t value = add_instr(pb, &(tn_rec_instr){.op = TN_SHAPE_INPUT, .a = input, .b = dim});
     tn_pb_fail(pb, tn_map_set_u64(&pb->sym_values, key, (void *)(uintptr_t)(value + 1)));
     tn_rec_symbol record = {.name = tn_pb_str(pb, symbol->name),
@@ -173,7 +186,8 @@ void tn_pb_bind_symbol(tn_pb *pb, const tn_sym *symbol, uint32_t input, uint32_t
     APPEND(pb, symbols, symbol_count, &record);
 }
 
-/* ---- records ----------------------------------------------------------------------------------- */
+/* ---- records -----------------------------------------------------------------------------------
+ */
 
 uint32_t tn_pb_buffer(tn_pb *pb, const tn_rec_buffer *buffer) {
     return APPEND(pb, buffers, buffer_count, buffer);
@@ -231,11 +245,12 @@ tn_rec_range tn_pb_floats(tn_pb *pb, const double *floats, uint32_t count) {
 }
 
 uint32_t tn_pb_weight(tn_pb *pb, const void *data, size_t bytes) {
-    if (pb->status) return 0;
-    uint64_t offset = (pb->program.weight_bytes + WEIGHT_ALIGNMENT - 1) / WEIGHT_ALIGNMENT *
-                      WEIGHT_ALIGNMENT;
-    tn_weight_part *parts = tn_arena_grow(pb->arena, pb->parts, pb->part_count,
-                                          &pb->part_capacity, sizeof *parts);
+    if (pb->status)
+        return 0;
+    uint64_t offset =
+        (pb->program.weight_bytes + WEIGHT_ALIGNMENT - 1) / WEIGHT_ALIGNMENT * WEIGHT_ALIGNMENT;
+    tn_weight_part *parts =
+        tn_arena_grow(pb->arena, pb->parts, pb->part_count, &pb->part_capacity, sizeof *parts);
     if (!parts) {
         tn_pb_fail(pb, tn_error_out_of_memory());
         return 0;
