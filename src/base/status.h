@@ -10,14 +10,22 @@
 
 #include "tenon/base.h"
 
+/* Told to the compiler so that it knows the outputs to be set wherever a call succeeded. */
+#if defined(__GNUC__) || defined(__clang__)
+#define TN_RETURNS_NONNULL __attribute__((returns_nonnull))
+#else
+#define TN_RETURNS_NONNULL
+#endif
+
 /* Makes an error. The message names the thing, the value seen and the value wanted, in one line. */
-TN_MUST_USE tn_status tn_error_make(tn_code code, const char *format, ...) TN_PRINTF(2, 3);
+TN_MUST_USE TN_RETURNS_NONNULL tn_status tn_error_make(tn_code code, const char *format, ...)
+    TN_PRINTF(2, 3);
 
 /* Adds a note ("while reading weight_3") and returns the same error; NULL stays NULL. */
 TN_MUST_USE tn_status tn_status_annotate(tn_status status, const char *format, ...) TN_PRINTF(2, 3);
 
 /* The constant error; never fails. */
-TN_MUST_USE tn_status tn_error_out_of_memory(void);
+TN_MUST_USE TN_RETURNS_NONNULL tn_status tn_error_out_of_memory(void);
 
 /* Returns early from the calling function when expr is an error. */
 #define TN_TRY(expr)                                                                               \
