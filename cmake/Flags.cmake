@@ -22,7 +22,6 @@ target_compile_options(tn_flags_wconv INTERFACE -Wconversion)
 
 if(TENON_SANITIZE)
     set(sanitize -fsanitize=${TENON_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
-    # Instrumented code makes gcc 12 see uninitialised uses that are not there.
-    target_compile_options(tn_flags INTERFACE ${sanitize} -Wno-maybe-uninitialized)
+    target_compile_options(tn_flags INTERFACE ${sanitize})
     target_link_options(tn_flags INTERFACE ${sanitize})
 endif()
