@@ -9,7 +9,7 @@ from source_tree import code_only, files, finish, matches, read, report
 
 MOST_LINES = 999
 # Names that tools or habit demand, so that each folder may have one.
-REPEATED = {"CMakeLists.txt", "README.md", ".gitignore", "__init__.py", "run"}
+REPEATED = {"CMakeLists.txt", "README.md", ".gitignore", "__init__.py", "requirements.txt", "run"}
 
 TEXT = (".c", ".h", ".in", ".cu", ".py", ".cmake", ".txt", ".md", ".json", ".yml")
 CODE = (".c", ".h", ".py", ".in", ".cu", ".cmake")
