@@ -123,3 +123,18 @@ void *tn_arena_grow(tn_arena *arena, void *array, size_t count, size_t *inout_ca
     *inout_capacity = capacity;
     return larger;
 }
+
+static void *arena_resize(void *self, void *ptr, size_t old_bytes, size_t new_bytes) {
+    if (new_bytes == 0)
+        return NULL;
+    if (ptr && new_bytes <= old_bytes)
+        return ptr;
+    void *larger = tn_arena_alloc(self, new_bytes, 1);
+    if (larger && ptr)
+        memcpy(larger, ptr, old_bytes);
+    return larger;
+}
+
+tn_allocator tn_arena_allocator(tn_arena *arena) {
+    return (tn_allocator){.resize = arena_resize, .self = arena};
+}

@@ -26,6 +26,10 @@ tn_str tn_arena_str(tn_arena *arena, tn_str s);
 /* A zero-terminated formatted string; NULL when memory is short. */
 const char *tn_arena_printf(tn_arena *arena, const char *format, ...) TN_PRINTF(2, 3);
 
+/* An allocator that takes from the arena and frees nothing, for containers that die with the arena
+ * and are never deinitialised. The arena must stay where it is. */
+tn_allocator tn_arena_allocator(tn_arena *arena);
+
 /* Grows an arena-owned array so that it holds at least count + 1 elements (capacity doubles, the
  * old copy stays behind in the arena). Returns the array, or NULL when memory is short. */
 void *tn_arena_grow(tn_arena *arena, void *array, size_t count, size_t *inout_capacity,

@@ -183,6 +183,30 @@ int tn_vformat(char *out, size_t bytes, const char *format, va_list args) {
     return len;
 }
 
+int tn_format(char *out, size_t bytes, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    int len = tn_vformat(out, bytes, format, args);
+    va_end(args);
+    return len;
+}
+
+size_t tn_format_f64(char *out, size_t bytes, double value) {
+    if (isnan(value) || isinf(value)) {
+        tn_format(out, bytes, "%s", isnan(value) ? "nan" : value < 0 ? "-inf" : "inf");
+        return strlen(out);
+    }
+    for (int precision = 1; precision <= 17; precision++) {
+        tn_format(out, bytes, "%.*g", precision, value);
+        double back = 0;
+        if (tn_str_to_f64(tn_str_of(out), &back) && back == value)
+            break;
+    }
+    if (!strpbrk(out, ".e"))
+        memcpy(out + strlen(out), ".0", 3);
+    return strlen(out);
+}
+
 /* ---- buffer --------------------------------------------------------------------------------- */
 
 void tn_buf_init(tn_buf *buf, tn_allocator allocator) {

@@ -37,6 +37,11 @@ size_t tn_str_distance(tn_str a, tn_str b);
 
 /* vsnprintf in the C locale, whatever the program's is: a decimal point stays a point. */
 int tn_vformat(char *out, size_t bytes, const char *format, va_list args) TN_PRINTF(3, 0);
+int tn_format(char *out, size_t bytes, const char *format, ...) TN_PRINTF(3, 4);
+/* The shortest decimal that reads back as the same double ("0.1", "1e-05", "2.0", "inf", "nan"):
+ * always with a point, an exponent or letters, so that it is no integer. Returns the length; bytes
+ * >= 32. */
+size_t tn_format_f64(char *out, size_t bytes, double value);
 
 /* Growable zero-terminated text. Errors are sticky: after one failed growth further appends do
  * nothing, and tn_buf_status() tells. Thread-compatible. */

@@ -169,6 +169,7 @@ struct tn_graph {
     size_t node_count;
     uint32_t value_id_end;
     uint32_t node_id_end;
+    tn_map names; /* every name ever given, to the number that makes the next one like it unique */
 };
 
 /* ---- building and changing ------------------------------------------------------------------- */
@@ -198,7 +199,13 @@ typedef struct tn_node_desc {
     tn_locs locs;
 } tn_node_desc;
 
-/* Inserts before `before`, at the end if NULL. The node's results are out_node->results. */
+/* The argument that stands for a parameter's default; one int for int[2] becomes two.
+ * TN_INVALID_ARGUMENT, naming op and parameter, when it has none. */
+TN_MUST_USE tn_status tn_arg_default(tn_graph *graph, const tn_op *op, const tn_param *param,
+                                     tn_arg *out_arg);
+
+/* Inserts before `before`, at the end if NULL. The node's results are out_node->results. Arguments
+ * that are missing at the end become defaults; TN_INVALID_ARGUMENT when one has none. */
 TN_MUST_USE tn_status tn_graph_add_node(tn_graph *graph, tn_node *before, const tn_node_desc *desc,
                                         tn_node **out_node);
 /* Unlinks a node whose results have no uses left. */

@@ -9,7 +9,7 @@
 #include "base/arena.h"
 
 typedef enum tn_param_type {
-    TN_PARAM_TENSOR,
+    TN_PARAM_TENSOR = 0,
     TN_PARAM_INT, /* int and SymInt */
     TN_PARAM_FLOAT,
     TN_PARAM_BOOL,
@@ -30,7 +30,7 @@ typedef enum tn_default_kind {
     TN_DEFAULT_INT,
     TN_DEFAULT_FLOAT,
     TN_DEFAULT_BOOL,
-    TN_DEFAULT_STR, /* also names: contiguous_format, float, strided */
+    TN_DEFAULT_STR, /* also names: contiguous_format, strided; dtypes by tenon's name: f32 */
     TN_DEFAULT_INTS,
     TN_DEFAULT_FLOATS,
     TN_DEFAULT_BOOLS,
@@ -57,9 +57,11 @@ typedef struct tn_param {
     bool is_optional;         /* T? : the whole argument may be None */
     bool is_element_optional; /* T?[] */
     bool is_keyword_only;
-    bool is_written;   /* (a!) */
-    char alias;        /* the letter of (a) or (a!), 0 for none, '*' for a wildcard */
-    int32_t list_size; /* 2 of int[2]: one int stands for that many; -1 without */
+    bool is_symbolic;   /* SymInt, SymFloat, SymBool */
+    bool is_written;    /* (a!) */
+    bool alias_escapes; /* (a -> *): it may also end up inside a container */
+    char alias;         /* the letter of (a) or (a!), 0 for none, '*' for a wildcard */
+    int32_t list_size;  /* 2 of int[2]: one int stands for that many; -1 without */
     tn_default default_value;
 } tn_param;
 
