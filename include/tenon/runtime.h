@@ -49,8 +49,7 @@ typedef struct {
 TN_API DLDataType tn_dtype_to_dlpack(tn_dtype dtype);
 TN_API tn_dtype tn_dtype_from_dlpack(DLDataType type);
 
-/* ---- engine ------------------------------------------------------------------------------------
- */
+/* ---- engine ---------------------------------------------------------------------------------- */
 
 /* A compiled model: immutable, thread-safe, reference counted. The file stays mapped while it
  * lives. */
@@ -116,8 +115,7 @@ TN_API TN_MUST_USE tn_status tn_engine_describe(const tn_engine *engine, const c
                                                 char **out_json);
 TN_API void tn_text_free(const tn_engine *engine, char *text);
 
-/* ---- session -----------------------------------------------------------------------------------
- */
+/* ---- session --------------------------------------------------------------------------------- */
 
 /* An engine placed on this machine: its code loaded, its worker threads started. Thread-safe.
  * Contexts of one session share the workers: their runs take turns. */
@@ -138,8 +136,7 @@ TN_API TN_MUST_USE tn_status tn_session_create(tn_engine *engine, const tn_sessi
 /* After all its contexts; NULL is allowed. */
 TN_API void tn_session_destroy(tn_session *session);
 
-/* ---- context -----------------------------------------------------------------------------------
- */
+/* ---- context --------------------------------------------------------------------------------- */
 
 /* One execution's shapes, memory and model state. Thread-compatible; any number per session. */
 typedef struct tn_context tn_context;
@@ -155,8 +152,8 @@ TN_API void tn_context_destroy(tn_context *context);
 TN_API TN_MUST_USE tn_status tn_context_set_input(tn_context *context, size_t i,
                                                   const DLTensor *tensor);
 /* Gives the memory that output i is written to, borrowed as above; its shape must be the output's
- * for the inputs of the run (checked by tn_context_run). NULL: back to memory owned by the context.
- */
+ * for the inputs of the run (checked by tn_context_run). NULL: back to memory owned by the
+ * context. */
 TN_API TN_MUST_USE tn_status tn_context_set_output(tn_context *context, size_t i,
                                                    const DLTensor *tensor);
 /* Computes the shape of every output for the inputs set so far, without running.
@@ -173,8 +170,8 @@ TN_API TN_MUST_USE tn_status tn_context_get_output(tn_context *context, size_t i
                                                    DLTensor *out_tensor);
 /* Puts every state (a buffer that the model changes, like a cache) back to its first content. */
 TN_API TN_MUST_USE tn_status tn_context_reset_state(tn_context *context);
-/* Bytes of the context's arena for the current shapes, and the largest sum of values alive at once.
- */
+/* Bytes of the context's arena for the current shapes, and the largest sum of values alive at
+ * once. */
 TN_API TN_MUST_USE tn_status tn_context_memory(tn_context *context, size_t *out_arena_bytes,
                                                size_t *out_live_bytes);
 /* Nanoseconds that each step of the engine took in the last run, when profiling is on. */

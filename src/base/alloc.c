@@ -23,8 +23,8 @@ tn_allocator tn_allocator_system(void) {
     return (tn_allocator){.resize = system_resize, .self = NULL};
 }
 
-/* out_ptr is the address of a pointer of any object type; memcpy is the portable way to store one.
- */
+/* out_ptr is the address of a pointer of any object type; memcpy is the portable way to store
+ * one. */
 static void store_pointer(void *out_ptr, void *value) {
     memcpy(out_ptr, &value, sizeof value);
 }

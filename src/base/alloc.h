@@ -12,8 +12,8 @@ TN_MUST_USE tn_status tn_alloc(const tn_allocator *allocator, size_t bytes, void
 /* Allocates count elements of elem_bytes (zeroed); the product is checked. */
 TN_MUST_USE tn_status tn_alloc_array(const tn_allocator *allocator, size_t count, size_t elem_bytes,
                                      void *out_ptr);
-/* Resizes *ptr from old_bytes to new_bytes; on failure *ptr stays valid. New bytes are not zeroed.
- */
+/* Resizes *ptr from old_bytes to new_bytes; on failure *ptr stays valid. New bytes are not
+ * zeroed. */
 TN_MUST_USE tn_status tn_alloc_resize(const tn_allocator *allocator, void *inout_ptr,
                                       size_t old_bytes, size_t new_bytes);
 /* Frees; NULL is allowed. bytes is the size asked for. */

@@ -1,5 +1,5 @@
-/* env.c: the environment, its log and its progress reports; the library's version; data type facts.
- */
+/* env.c: the environment, its log and its progress reports; the library's version; data type
+ * facts. */
 #include "base/env.h"
 
 #include <stdarg.h>

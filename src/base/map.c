@@ -23,8 +23,8 @@ uint64_t tn_hash_bytes(const void *bytes, size_t len, uint64_t seed) {
     const uint8_t *p = bytes;
     uint64_t h = mix(seed + 0x9e3779b97f4a7c15u) ^ (uint64_t)len;
     for (; len >= 8; len -= 8, p += 8) {
-        /* Byte by byte, so that the hash is the same on every machine; compilers make it one load.
-         */
+        /* Byte by byte, so that the hash is the same on every machine; compilers make it one
+         * load. */
         uint64_t word = (uint64_t)p[0] | (uint64_t)p[1] << 8 | (uint64_t)p[2] << 16 |
                         (uint64_t)p[3] << 24 | (uint64_t)p[4] << 32 | (uint64_t)p[5] << 40 |
                         (uint64_t)p[6] << 48 | (uint64_t)p[7] << 56;
@@ -47,8 +47,8 @@ void tn_map_deinit(tn_map *map) {
     *map = (tn_map){.allocator = map->allocator};
 }
 
-/* String keys and 64-bit keys share all code: a 64-bit key has a NULL string, and code is the key.
- */
+/* String keys and 64-bit keys share all code: a 64-bit key has a NULL string, and code is the
+ * key. */
 static bool matches(const tn_map_entry *entry, tn_str key, uint64_t code) {
     return entry->code == code && (!key.data || tn_str_equal(entry->key, key));
 }

@@ -7,8 +7,7 @@
 #include "base/checked.h"
 #include "ir/graph.h"
 
-/* ---- verification ------------------------------------------------------------------------------
- */
+/* ---- verification ---------------------------------------------------------------------------- */
 
 typedef struct checker {
     const tn_program *program;
@@ -271,8 +270,7 @@ tn_status tn_program_verify(const tn_program *p) {
     return verify_names(p);
 }
 
-/* ---- shape program -----------------------------------------------------------------------------
- */
+/* ---- shape program --------------------------------------------------------------------------- */
 
 static bool floor_divide(int64_t a, int64_t b, int64_t *out_quotient, int64_t *out_remainder) {
     if (b == 0 || (a == INT64_MIN && b == -1))

@@ -89,8 +89,7 @@ tn_rec_str tn_pb_str(tn_pb *pb, tn_str text) {
     return result;
 }
 
-/* ---- shape program -----------------------------------------------------------------------------
- */
+/* ---- shape program --------------------------------------------------------------------------- */
 
 static uint32_t add_instr(tn_pb *pb, const tn_rec_instr *instr) {
     return APPEND(pb, instrs, instr_count, instr);
@@ -186,8 +185,7 @@ void tn_pb_bind_symbol(tn_pb *pb, const tn_sym *symbol, uint32_t input, uint32_t
     APPEND(pb, symbols, symbol_count, &record);
 }
 
-/* ---- records -----------------------------------------------------------------------------------
- */
+/* ---- records --------------------------------------------------------------------------------- */
 
 uint32_t tn_pb_buffer(tn_pb *pb, const tn_rec_buffer *buffer) {
     return APPEND(pb, buffers, buffer_count, buffer);

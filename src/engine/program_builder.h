@@ -26,8 +26,8 @@ void tn_pb_init(tn_pb *pb, tn_arena *arena);
 void tn_pb_deinit(tn_pb *pb);
 /* Makes the builder fail with this status unless it has failed already. */
 void tn_pb_fail(tn_pb *pb, tn_status status);
-/* Closes the program (program.strings and counts are then final) and hands over the sticky error.
- */
+/* Closes the program (program.strings and counts are then final) and hands over the sticky
+ * error. */
 TN_MUST_USE tn_status tn_pb_finish(tn_pb *pb);
 
 tn_rec_str tn_pb_str(tn_pb *pb, tn_str text);

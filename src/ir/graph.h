@@ -72,8 +72,8 @@ typedef struct tn_arg {
 
 /* ---- provenance ------------------------------------------------------------------------------ */
 
-/* Where a node comes from in the user's model; for reports, errors and comments in generated code.
- */
+/* Where a node comes from in the user's model; for reports, errors and comments in generated
+ * code. */
 typedef struct tn_loc {
     tn_str node;   /* name of the model's node: "linear_3" */
     tn_str op;     /* its operator: "aten::linear" */

@@ -94,8 +94,8 @@ int tn_sym_known_le(tn_syms *syms, const tn_sym *a, const tn_sym *b);
  * division by zero; the message prints the expression. */
 TN_MUST_USE tn_status tn_sym_eval(const tn_syms *syms, const tn_sym *s, const int64_t *values,
                                   int64_t *out_value);
-/* Replaces each symbol by map(user, symbol), which may return the symbol itself; NULL on failure.
- */
+/* Replaces each symbol by map(user, symbol), which may return the symbol itself; NULL on
+ * failure. */
 const tn_sym *tn_sym_substitute(tn_syms *syms, const tn_sym *s,
                                 const tn_sym *(*map)(void *user, const tn_sym *var), void *user);
 

@@ -226,8 +226,8 @@ static bool split_exact(tn_syms *syms, const tn_poly *a, const tn_poly *b, tn_po
     return true;
 }
 
-/* Divides all terms of both by what they share: a constant, and positive factors of the one-term b.
- */
+/* Divides all terms of both by what they share: a constant, and positive factors of the one-term
+ * b. */
 static bool cancel(tn_syms *syms, tn_poly *a, tn_poly *b) {
     tn_poly_term shared = {.coef = (int64_t)tn_gcd_u64(tn_poly_gcd(a), tn_poly_gcd(b))};
     if (tn_poly_constant(a) || shared.coef <= 0)

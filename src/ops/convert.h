@@ -33,8 +33,7 @@ const tn_op_family *const *tn_op_families(size_t *out_count);
 /* Adds every entry to a table. */
 TN_MUST_USE tn_status tn_op_list_fill(tn_op_table *table);
 
-/* ---- inside a converter -------------------------------------------------------------------------
- */
+/* ---- inside a converter ---------------------------------------------------------------------- */
 
 struct tn_cv {
     tn_kb *kb;

@@ -60,8 +60,7 @@ const char *tn_cg_text(tn_cg *cg, const char *format, ...) {
     return text ? text : "";
 }
 
-/* ---- symbolic integers ------------------------------------------------------------------------
- */
+/* ---- symbolic integers ----------------------------------------------------------------------- */
 
 static void note_symbol(tn_cg *cg, const tn_sym *symbol) {
     for (size_t i = 0; i < cg->kernel_sym_count; i++)
@@ -134,8 +133,7 @@ const char *tn_cg_sym(tn_cg *cg, const tn_sym *s) {
     return "0";
 }
 
-/* ---- functions --------------------------------------------------------------------------------
- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signature) {
     *function =

@@ -82,8 +82,7 @@ typedef struct tn_cg_function {
 void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signature);
 void tn_cg_end_function(tn_cg *cg, tn_cg_function *function);
 
-/* ---- what emitters take and give ----------------------------------------------------------------
- */
+/* ---- what emitters take and give ------------------------------------------------------------- */
 
 /* A tensor in memory as a kernel addresses it: element at index i.. is at
  * (dtype *)buf[buf] + offset + sum(i * stride), all in elements. */
@@ -140,8 +139,8 @@ TN_MUST_USE tn_status tn_emit_gemm(tn_cg *cg, const tn_gemm_spec *spec, tn_cg_ke
 /* out[n, oy, ox, c] over channels-last data; x indexed [n, y, x, c], and out's lanes run along c:
  * store(buf, sym, n, oy, ox, c, lanes, value). The weight is constant, logical [O, C/groups, KH,
  * KW]. 1-D convolutions arrive with height 1; 3-D and transposed ones do not arrive here. Depthwise
- * (groups == C == O) and other groups included. Sizes may be symbolic, except channels and kernel.
- */
+ * (groups == C == O) and other groups included. Sizes may be symbolic, except channels and
+ * kernel. */
 typedef struct tn_conv_spec {
     const char *name;
     tn_dtype dtype;
@@ -227,8 +226,8 @@ TN_MUST_USE tn_status tn_emit_rows(tn_cg *cg, const tn_row_spec *spec, tn_cg_ker
  * named tn_<primitive>_f; and the same names with _d, _i, _l for the types where the primitive
  *     makes sense;
  *   tn_hsum_f, tn_hmax_f: horizontal reductions (max propagates NaN).
- * All are static inline. Only the parts marked by the used masks are printed when that saves time.
- */
+ * All are static inline. Only the parts marked by the used masks are printed when that saves
+ * time. */
 TN_MUST_USE tn_status tn_cg_prelude(const tn_cpu_target *target, tn_buf *out);
 
 #endif
