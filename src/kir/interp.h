@@ -53,5 +53,14 @@ float tn_bf16_to_f32(uint16_t bits);
 uint16_t tn_f32_to_bf16(float value); /* nearest even, NaN stays NaN */
 float tn_f16_to_f32(uint16_t bits);
 uint16_t tn_f32_to_f16(float value);
+float tn_f8e4m3_to_f32(uint8_t bits);
+uint8_t tn_f32_to_f8e4m3(float value);
+float tn_f8e5m2_to_f32(uint8_t bits);
+uint8_t tn_f32_to_f8e5m2(float value);
+/* Truncate; NaN and what does not fit give the lowest integer, as x86 and PyTorch on it do
+ * (integers narrower than i32 go through i32 and wrap). */
+int64_t tn_f64_to_i64(double value);
+int32_t tn_f64_to_i32(double value);
+uint64_t tn_f64_to_u64(double value);
 
 #endif

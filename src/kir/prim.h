@@ -204,6 +204,8 @@ typedef enum tn_prim {
 /* The table's facts. Thread-safe. */
 tn_prim_class tn_prim_class_of(tn_prim prim);
 const char *tn_prim_schema(tn_prim prim);
+/* "k::add"; not zero terminated. */
+tn_str tn_prim_name(tn_prim prim);
 /* The primitive of that name ("k::add"), or TN_PRIM_NONE. */
 tn_prim tn_prim_from_name(tn_str name);
 /* Adds all primitives to a table. */
@@ -213,9 +215,12 @@ static inline tn_prim tn_node_prim(const tn_node *node) {
     return node->op->op_class == TN_OP_PRIM ? (tn_prim)node->op->code : TN_PRIM_NONE;
 }
 
+enum { TN_PRIM_RESULTS_MAX = 2 };
+
 /* Result types from operand types and arguments: the one place that knows each primitive's shape
- * and dtype rule; the builder calls it to type a node, the verifier to check one.
- * TN_INVALID_ARGUMENT names primitive, operand, seen and wanted. */
+ * and dtype rule; the builder calls it to type a node, the verifier to check one. out_results has
+ * room for TN_PRIM_RESULTS_MAX. TN_INVALID_ARGUMENT names primitive, operand, seen and wanted.
+ * Where ranges leave open whether two sizes are equal, they are taken to be. */
 TN_MUST_USE tn_status tn_prim_infer(tn_syms *syms, tn_prim prim, const tn_type *const *operands,
                                     uint32_t operand_count, const tn_arg *args, uint32_t arg_count,
                                     tn_type *out_results, uint32_t *out_result_count);
