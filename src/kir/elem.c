@@ -1,7 +1,8 @@
 /* elem.c: single elements of every dtype as double or int64, and the conversions of narrow floats.
  *
- * All roundings are to nearest even. f8e4m3 has no infinity: what rounds beyond 448 is NaN, as in
- * PyTorch's float8_e4m3fn; f8e5m2 and f16 overflow to infinity. */
+ * All roundings are to nearest even. f8e4m3 has no infinity: what lies beyond 448, infinities
+ * included, becomes 448, as PyTorch 2.13 casts to float8_e4m3fn; f8e5m2 and f16 overflow to
+ * infinity. */
 #include <string.h>
 
 #include "kir/interp.h"
@@ -68,7 +69,7 @@ static uint32_t narrow(small_float format, float value) {
     uint32_t nan = format.has_infinity ? infinity | 1u << (format.frac_bits - 1) : all_ones;
     if (magnitude > 0x7f800000u)
         return sign_bit | nan;
-    uint32_t overflow = format.has_infinity ? infinity : nan;
+    uint32_t overflow = format.has_infinity ? infinity : all_ones - 1;
     int exponent = (int)(magnitude >> 23) - 127 + bias; /* in the small format */
     if (exponent > exp_mask)
         return sign_bit | overflow;

@@ -107,7 +107,8 @@ typedef enum tn_prim_class {
     X(TN_PRIM_CONCAT, VIEW, "k::concat(Tensor[] xs, int dim) -> Tensor")                           \
     /* Create. iota: element i along dim `dim` is start + step * i, in dtype (i64, i32, f32, f64). \
      * sym_value: a rank-0 i64 holding a symbolic integer. random: Philox4x32-10, counter =        \
-     * element index, key = (seed, stream); kind uniform [0, 1), normal. */                        \
+     * element index, key = (seed, stream); kind uniform [0, 1), normal; interp_create.c has the   \
+     * exact bits. */                                                                              \
     X(TN_PRIM_IOTA, CREATE,                                                                        \
       "k::iota(SymInt[] shape, int dim, Scalar start, Scalar step, ScalarType dtype) -> Tensor")   \
     X(TN_PRIM_SYM_VALUE, CREATE, "k::sym_value(SymInt value) -> Tensor")                           \
@@ -152,8 +153,8 @@ typedef enum tn_prim_class {
      * (may be negative for transposed convolutions). attention: q [B.., H, S, D], k [B.., G, T,   \
      * D], v [B.., G, T, E], H a multiple of G, mask broadcast to [B.., H, S, T]: bool (true:      \
      * attend) or float (added); causal keeps t <= s + causal_offset. Result [B.., H, S, E].       \
-     * softmax in f32. A row with nothing to attend to gives NaN for float masks of -inf as        \
-     * softmax does, 0 for bool and causal, as PyTorch's SDPA. */                                  \
+     * softmax in f32. A row whose scores are all -inf gives 0, whatever                           \
+     * hid them, as PyTorch's SDPA does since 2.5. */                                              \
     X(TN_PRIM_MATMUL, CONTRACT, "k::matmul(Tensor a, Tensor b, Tensor? bias) -> Tensor")           \
     X(TN_PRIM_CONV, CONTRACT,                                                                      \
       "k::conv(Tensor x, Tensor w, Tensor? bias, int[] stride, int[] pad_lo, int[] pad_hi, "       \
