@@ -55,10 +55,29 @@ static const tn_sym *conv_dim(tn_infer *in, uint32_t i, const tn_sym *size, cons
     return tn_sym_addi(in->syms, steps, 1);
 }
 
+static bool conv_lists_fit(tn_infer *in, uint32_t spatial) {
+    return tn_infer_list(in, 3, spatial, "stride") && tn_infer_list(in, 4, spatial, "pad_lo") &&
+           tn_infer_list(in, 5, spatial, "pad_hi") && tn_infer_list(in, 6, spatial, "dilation") &&
+           tn_infer_list(in, 9, spatial, "output_padding");
+}
+
+/* The number of output channels; NULL and an error where x, w and groups do not match. */
+static const tn_sym *conv_channels(tn_infer *in, const tn_type *x, const tn_type *w) {
+    int64_t groups = tn_infer_int(in, 7);
+    bool is_transposed = in->args[8].b;
+    const tn_sym *first = w->dims[0], *second = tn_sym_muli(in->syms, w->dims[1], groups);
+    const tn_sym *in_channels = is_transposed ? first : second;
+    if (groups >= 1 && second && tn_infer_same_dim(in, in_channels, x->dims[1]) &&
+        (!tn_sym_is_const(first) || first->value % groups == 0))
+        return is_transposed ? second : first;
+    tn_infer_fail(in, "x is %s and w is %s: channels do not match with %lld groups",
+                  TN_TYPE_TEXT(x), TN_TYPE_TEXT(w), (long long)groups);
+    return NULL;
+}
+
 static void infer_conv(tn_infer *in) {
     const tn_type *x = tn_infer_operand(in, 0), *w = tn_infer_operand(in, 1);
     const tn_type *bias = tn_infer_operand(in, 2);
-    int64_t groups = tn_infer_int(in, 7);
     if (!x || !w || !tn_infer_same_dtype(in, "w", w, x->dtype))
         return;
     if (x->rank < 3 || x->rank > 5 || w->rank != x->rank) {
@@ -69,34 +88,18 @@ static void infer_conv(tn_infer *in) {
         return;
     }
     uint32_t spatial = x->rank - 2;
-    if (!tn_infer_list(in, 3, spatial, "stride") || !tn_infer_list(in, 4, spatial, "pad_lo") ||
-        !tn_infer_list(in, 5, spatial, "pad_hi") || !tn_infer_list(in, 6, spatial, "dilation") ||
-        !tn_infer_list(in, 9, spatial, "output_padding"))
+    const tn_sym *channels = conv_lists_fit(in, spatial) ? conv_channels(in, x, w) : NULL;
+    if (!channels)
         return;
-    bool is_transposed = in->args[8].b;
-    const tn_sym *count = tn_sym_const(in->syms, groups);
-    const tn_sym *in_channels = tn_sym_muli(in->syms, w->dims[1], groups);
-    const tn_sym *out_channels = w->dims[0];
-    if (is_transposed) {
-        out_channels = in_channels;
-        in_channels = w->dims[0];
-    }
-    if (groups < 1 || !count || !in_channels || !out_channels ||
-        !tn_infer_same_dim(in, in_channels, x->dims[1]) ||
-        (tn_sym_is_const(w->dims[0]) && w->dims[0]->value % groups != 0)) {
-        tn_infer_fail(in, "x is %s and w is %s: channels do not match with %lld groups",
-                      TN_TYPE_TEXT(x), TN_TYPE_TEXT(w), (long long)groups);
-        return;
-    }
     tn_type *result = &in->results[0];
     *result = (tn_type){.dtype = x->dtype, .rank = x->rank};
     result->dims[0] = x->dims[0];
-    result->dims[1] = out_channels;
+    result->dims[1] = channels;
     for (uint32_t i = 0; i < spatial; i++)
         result->dims[2 + i] = conv_dim(in, i, x->dims[2 + i], w->dims[2 + i]);
     if (!bias || !tn_infer_same_dtype(in, "bias", bias, x->dtype))
         return;
-    if (bias->rank != 1 || !tn_infer_same_dim(in, bias->dims[0], out_channels))
+    if (bias->rank != 1 || !tn_infer_same_dim(in, bias->dims[0], channels))
         tn_infer_fail(in, "bias is %s, wanted one element per output channel of w, %s",
                       TN_TYPE_TEXT(bias), TN_TYPE_TEXT(w));
 }

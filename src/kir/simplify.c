@@ -54,27 +54,42 @@ bool tn_value_splat(const tn_value *value, double *out_number) {
     return value->kind == TN_VALUE_CONST && const_splat(value, out_number);
 }
 
-bool tn_dtype_holds(tn_dtype wide, tn_dtype narrow) {
-    if (wide == narrow)
-        return true;
-    switch (wide) {
+/* What a dtype can represent: digits of the significand in bits (integers: without the sign),
+ * powers of two of the largest value and of the smallest step. */
+typedef struct dtype_range {
+    bool is_float, is_signed;
+    int digits, max_exp, min_exp;
+} dtype_range;
+
+static dtype_range range_of(tn_dtype dtype) {
+    switch (dtype) {
     case TN_F64:
-        return narrow != TN_I64 && narrow != TN_U64;
+        return (dtype_range){true, true, 53, 1024, -1074};
     case TN_F32:
-        return narrow == TN_F16 || narrow == TN_BF16 || narrow == TN_F8E4M3 ||
-               narrow == TN_F8E5M2 || narrow == TN_I16 || narrow == TN_I8 || narrow == TN_U8 ||
-               narrow == TN_U16 || narrow == TN_BOOL;
+        return (dtype_range){true, true, 24, 128, -149};
     case TN_F16:
-        return narrow == TN_F8E4M3 || narrow == TN_F8E5M2 || narrow == TN_I8 || narrow == TN_U8 ||
-               narrow == TN_BOOL;
-    case TN_I64:
-        return tn_dtype_is_int(narrow) ? narrow != TN_U64 : narrow == TN_BOOL;
-    case TN_I32:
-        return narrow == TN_I16 || narrow == TN_I8 || narrow == TN_U16 || narrow == TN_U8 ||
-               narrow == TN_BOOL;
-    default:
-        return false;
+        return (dtype_range){true, true, 11, 16, -24};
+    case TN_BF16:
+        return (dtype_range){true, true, 8, 128, -133};
+    case TN_F8E4M3:
+        return (dtype_range){true, true, 4, 9, -9};
+    case TN_F8E5M2:
+        return (dtype_range){true, true, 3, 16, -16};
+    case TN_BOOL:
+        return (dtype_range){false, false, 1, 1, 0};
+    default: {
+        int bits = 8 * (int)tn_dtype_bytes(dtype);
+        bool is_signed = dtype == TN_I64 || dtype == TN_I32 || dtype == TN_I16 || dtype == TN_I8;
+        return (dtype_range){false, is_signed, bits - is_signed, bits - is_signed, 0};
     }
+    }
+}
+
+bool tn_dtype_holds(tn_dtype wide, tn_dtype narrow) {
+    dtype_range w = range_of(wide), n = range_of(narrow);
+    return wide == narrow ||
+           ((w.is_float || !n.is_float) && (w.is_signed || !n.is_signed) && w.digits >= n.digits &&
+            w.max_exp >= n.max_exp && w.min_exp <= n.min_exp);
 }
 
 static bool is_splat(const tn_value *value, double number) {
