@@ -2,21 +2,24 @@
 
     python tests/e2e/export.py --out build/e2e [--size small|full] [PATTERN ...]
 
-A variant is a model, size, dtype, shape kind (static, dynamic) and dialect (train: as torch.export traced it; core:
-after run_decompositions()), named MODEL-SIZE-DTYPE-SHAPES-DIALECT. PATTERNs select names as a shell would. For each:
+A variant is a model, size, dtype, shape kind (static, dynamic) and dialect (train: as torch.export
+traced it; core: after run_decompositions()), named MODEL-SIZE-DTYPE-SHAPES-DIALECT. PATTERNs select
+names as a shell would. For each:
 
     NAME.pt2    the exported program
     NAME.json   {"stamp", "inputs": [name], "outputs": [name], "cases": [{"inputs": {name: file},
                  "outputs": [{"torch": file, "float64": file, "dtype": name, "shape": [int]}]}]}
 
-with input and output names as the program's signature has them and files relative to the folder. The .npy files are
-shared by the variants of one model, size and dtype. "torch" is what PyTorch computed, in the output's dtype; "float64"
-is the same model with the same weights and inputs, every floating-point operation done in float64.
+with input and output names as the program's signature has them and files relative to the folder.
+The .npy files are shared by the variants of one model, size and dtype. "torch" is what PyTorch
+computed, in the output's dtype; "float64" is the same model with the same weights and inputs, every
+floating-point operation done in float64.
 
-numpy has no bfloat16: such arrays are stored as 2-byte void ('V2' in the header), as ml_dtypes and JAX store them, and
-read back with .view(numpy.uint16).
+numpy has no bfloat16: such arrays are stored as 2-byte void ('V2' in the header), as ml_dtypes and
+JAX store them, and read back with .view(numpy.uint16).
 
-A variant whose stamp (a hash of these scripts and of the versions they use) is current is not exported again.
+A variant whose stamp (a hash of these scripts and of the versions they use) is current is not
+exported again.
 """
 
 import argparse
@@ -45,7 +48,11 @@ class Float64Mode(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         def widen(value):
-            return torch.float64 if isinstance(value, torch.dtype) and value.is_floating_point else value
+            return (
+                torch.float64
+                if isinstance(value, torch.dtype) and value.is_floating_point
+                else value
+            )
 
         return func(*tree_map(widen, args), **tree_map(widen, kwargs or {}))
 
@@ -59,12 +66,15 @@ def save_array(path, tensor):
         numpy.save(path, tensor.numpy())
 
 
-def load_array(path):
-    """Reads a .npy file as an array that computes; bfloat16 is widened to float32, which is exact."""
-    array = numpy.load(path)
+def widen_array(array):
+    """The array as one that computes: bfloat16 becomes float32, which is exact."""
     if array.dtype.kind == "V" and array.dtype.itemsize == 2:
         return (array.view(numpy.uint16).astype(numpy.uint32) << 16).view(numpy.float32)
     return array
+
+
+def load_array(path):
+    return widen_array(numpy.load(path))
 
 
 def stamp():
@@ -78,7 +88,8 @@ def stamp():
 
 
 def variants(size_names, patterns):
-    """(name, model, size, dtype, shapes, dialect) of every selected variant, those of one model together."""
+    """(name, model, size, dtype, shapes, dialect) of every selected variant, those of one model
+    together."""
     for model, size_name in itertools.product(models.MODELS, size_names):
         for key in itertools.product(models.DTYPES, DIALECTS, SHAPES):
             dtype_name, dialect, shapes = key
@@ -102,7 +113,9 @@ def save_cases(out, model, size_name, dtype_name):
         for name, tensor in models.inputs(model, size_name, dtype_name, index).items():
             case["inputs"][name] = str(folder / f"{index}-{name}.npy")
             save_array(out / case["inputs"][name], tensor)
-        for position, tensor in enumerate(as_tuple(module(**models.inputs(model, size_name, dtype_name, index)))):
+        for position, tensor in enumerate(
+            as_tuple(module(**models.inputs(model, size_name, dtype_name, index)))
+        ):
             file = str(folder / f"{index}-torch{position}.npy")
             save_array(out / file, tensor)
             dtype = str(tensor.dtype).removeprefix("torch.")
@@ -118,7 +131,9 @@ def save_cases(out, model, size_name, dtype_name):
             outputs = as_tuple(module(**wide))
         for position, tensor in enumerate(outputs):
             if tensor.dtype != torch.float64:
-                raise RuntimeError(f"{folder}: reference output {position} is {tensor.dtype}, expected torch.float64")
+                raise RuntimeError(
+                    f"{folder}: reference output {position} is {tensor.dtype}, not torch.float64"
+                )
             file = str(folder / f"{index}-float64-{position}.npy")
             save_array(out / file, tensor)
             case["outputs"][position]["float64"] = file
@@ -133,6 +148,28 @@ def export_program(model, size_name, dtype_name, shapes, dialect):
     dims = models.dynamic_shapes(model, size_name) if dynamic else None
     program = torch.export.export(module, (), example, dynamic_shapes=dims)
     return program.run_decompositions() if dialect == "core" else program
+
+
+def distance(array, reference):
+    """Relative L2 distance; infinite when shapes differ or a value is not finite."""
+    if array.shape != reference.shape or not numpy.isfinite(array).all():
+        return numpy.inf
+    difference = array.astype(numpy.float64) - reference
+    return float(numpy.linalg.norm(difference) / numpy.linalg.norm(reference))
+
+
+def check_program(out, name, program, case, example):
+    """Stops if the exported program itself, run by PyTorch, is not the model: then nothing that is
+    compared with the references would mean anything. The limits are those of broken programs; what
+    tenon is held to is in run.py."""
+    for position, tensor in enumerate(as_tuple(program.module()(**example))):
+        exact = load_array(out / case["outputs"][position]["float64"])
+        far = distance(tensor.double().numpy(), exact)
+        limit = 1e-4 if tensor.dtype == torch.float32 else 1e-1
+        if not far <= limit:
+            raise RuntimeError(
+                f"{name}: output {position} is {far:.1e} from the model's float64 run"
+            )
 
 
 def export_variants(out, size_names, patterns, report=print):
@@ -154,6 +191,8 @@ def export_variants(out, size_names, patterns, report=print):
         if key not in cases_of:
             cases_of[key] = save_cases(out, model, size_name, dtype_name)
         program = export_program(model, size_name, dtype_name, shapes, dialect)
+        example = models.inputs(model, size_name, dtype_name, 0)
+        check_program(out, name, program, cases_of[key][0], example)
         torch.export.save(program, out / f"{name}.pt2")
         manifests[name] = {
             "stamp": current,
@@ -167,7 +206,9 @@ def export_variants(out, size_names, patterns, report=print):
 
 def main():
     parser = argparse.ArgumentParser(description="Exports the end-to-end models.")
-    parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="names to export, e.g. 'bert_base-*-core'")
+    parser.add_argument(
+        "patterns", nargs="*", metavar="PATTERN", help="names to export, e.g. 'bert_base-*-core'"
+    )
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder of the exports")
     parser.add_argument("--size", choices=("small", "full", "all"), default="small")
     arguments = parser.parse_args()

@@ -1,9 +1,10 @@
 """The end-to-end models: one table, seeded random weights, seeded inputs.
 
-Every model exists in two sizes: `small` keeps the structure with few layers and small widths, `full` is the published
-configuration. Weights are random but not degenerate: each weight is scaled by its fan-in, normalisation weights are
-not ones, batch norm statistics are those of random data, then perturbed. A wrong operand, axis or layer therefore shows
-in the outputs, and activations neither vanish nor explode.
+Every model exists in two sizes: `small` keeps the structure with few layers and small widths,
+`full` is the published configuration. Weights are random but not degenerate: each weight is scaled
+by its fan-in, normalisation weights are not ones, batch norm statistics are those of random data,
+then perturbed. A wrong operand, axis or layer therefore shows in the outputs, and activations
+neither vanish nor explode.
 """
 
 import dataclasses
@@ -23,9 +24,11 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclasses.dataclass(frozen=True)
 class Size:
-    """One size of a model. `shapes` are the input shapes that a model is run at, (batch, image side) for vision and (batch,
-    sequence length) for text: the first one is the static export's, the second one the example of the dynamic export,
-    which serves all of them. `batch` and `sequence` are the largest values of the dynamic dimensions."""
+    """One size of a model. `shapes` are the input shapes that a model is run at, (batch, image
+    side) for vision and (batch, sequence length) for text: the first one is the static export's,
+    the second one the example of the dynamic export, which serves all of them. `batch` and
+    `sequence` are the largest values of the dynamic dimensions.
+    """
 
     make: typing.Callable[[], nn.Module]
     shapes: tuple
@@ -36,8 +39,8 @@ class Size:
 
 @dataclasses.dataclass(frozen=True)
 class Model:
-    """A model of the table. `inputs` names forward's arguments, in order. `spelt_out` makes the decomposed dialect start
-    from attention written as two matrix products and a softmax."""
+    """A model of the table. `inputs` names forward's arguments, in order. `spelt_out` makes the
+    decomposed dialect start from attention written as two matrix products and a softmax."""
 
     name: str
     kind: str
@@ -81,7 +84,10 @@ class TextInput(Outputs):
 
 
 def vit(**config):
-    return ImageInput(transformers.ViTForImageClassification(transformers.ViTConfig(num_labels=1000, **config)), "logits")
+    return ImageInput(
+        transformers.ViTForImageClassification(transformers.ViTConfig(num_labels=1000, **config)),
+        "logits",
+    )
 
 
 def bert(**config):
@@ -90,7 +96,9 @@ def bert(**config):
 
 
 def gpt2(**config):
-    return TextInput(transformers.GPT2LMHeadModel(transformers.GPT2Config(**config)), "logits", use_cache=False)
+    return TextInput(
+        transformers.GPT2LMHeadModel(transformers.GPT2Config(**config)), "logits", use_cache=False
+    )
 
 
 def llama(**config):
@@ -100,70 +108,127 @@ def llama(**config):
 
 MODELS = [
     Model(
-        "resnet18", VISION, ("x",),
-        Size(lambda: vision.ResNet(vision.BasicBlock, (1, 1, 1, 1), 16, 50), ((1, 64), (3, 64), (2, 64))),
+        "resnet18",
+        VISION,
+        ("x",),
+        Size(
+            lambda: vision.ResNet(vision.BasicBlock, (1, 1, 1, 1), 16, 50),
+            ((1, 64), (3, 64), (2, 64)),
+        ),
         Size(lambda: vision.ResNet(vision.BasicBlock, (2, 2, 2, 2)), ((1, 224), (2, 224))),
     ),
     Model(
-        "resnet50", VISION, ("x",),
-        Size(lambda: vision.ResNet(vision.Bottleneck, (2, 1, 1, 1), 16, 50), ((1, 64), (3, 64), (2, 64))),
+        "resnet50",
+        VISION,
+        ("x",),
+        Size(
+            lambda: vision.ResNet(vision.Bottleneck, (2, 1, 1, 1), 16, 50),
+            ((1, 64), (3, 64), (2, 64)),
+        ),
         Size(lambda: vision.ResNet(vision.Bottleneck, (3, 4, 6, 3)), ((1, 224), (2, 224))),
     ),
     Model(
-        "mobilenetv2", VISION, ("x",),
-        Size(lambda: vision.MobileNetV2(((1, 8, 1, 1), (6, 12, 2, 2), (6, 20, 2, 1)), 16, 80, 50), ((1, 64), (3, 64), (2, 64))),
+        "mobilenetv2",
+        VISION,
+        ("x",),
+        Size(
+            lambda: vision.MobileNetV2(((1, 8, 1, 1), (6, 12, 2, 2), (6, 20, 2, 1)), 16, 80, 50),
+            ((1, 64), (3, 64), (2, 64)),
+        ),
         Size(vision.MobileNetV2, ((1, 224), (2, 224))),
     ),
     Model(
-        "convnext_tiny", VISION, ("x",),
-        Size(lambda: vision.ConvNeXt((1, 1, 2, 1), (16, 24, 40, 56), 50), ((1, 64), (3, 64), (2, 64))),
+        "convnext_tiny",
+        VISION,
+        ("x",),
+        Size(
+            lambda: vision.ConvNeXt((1, 1, 2, 1), (16, 24, 40, 56), 50), ((1, 64), (3, 64), (2, 64))
+        ),
         Size(vision.ConvNeXt, ((1, 224), (2, 224))),
     ),
     Model(
-        "vit_b16", VISION, ("pixel_values",),
+        "vit_b16",
+        VISION,
+        ("pixel_values",),
         Size(
-            lambda: vit(hidden_size=48, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96, image_size=64),
+            lambda: vit(
+                hidden_size=48,
+                num_hidden_layers=2,
+                num_attention_heads=3,
+                intermediate_size=96,
+                image_size=64,
+            ),
             ((1, 64), (3, 64), (2, 64)),
         ),
         Size(vit, ((1, 224), (2, 224))),
     ),
     Model(
-        "bert_base", TEXT, ("input_ids", "attention_mask"),
+        "bert_base",
+        TEXT,
+        ("input_ids", "attention_mask"),
         Size(
             lambda: bert(
-                vocab_size=199, hidden_size=48, num_hidden_layers=2, num_attention_heads=3, intermediate_size=96,
+                vocab_size=199,
+                hidden_size=48,
+                num_hidden_layers=2,
+                num_attention_heads=3,
+                intermediate_size=96,
                 max_position_embeddings=64,
             ),
-            ((2, 17), (3, 32), (1, 5), (4, 64)), 4, 64, 199,
+            ((2, 17), (3, 32), (1, 5), (4, 64)),
+            4,
+            64,
+            199,
         ),
         Size(bert, ((2, 128), (3, 48), (1, 200)), 4, 512, 30522),
     ),
     Model(
-        "gpt2", TEXT, ("input_ids",),
+        "gpt2",
+        TEXT,
+        ("input_ids",),
         Size(
             lambda: gpt2(vocab_size=199, n_positions=64, n_embd=48, n_layer=2, n_head=3),
-            ((2, 17), (3, 32), (1, 5), (4, 64)), 4, 64, 199,
+            ((2, 17), (3, 32), (1, 5), (4, 64)),
+            4,
+            64,
+            199,
         ),
         Size(gpt2, ((2, 64), (3, 33), (1, 100)), 4, 1024, 50257),
-        # PyTorch 2.13 decomposes scaled_dot_product_attention to a result whose strides the model's next view refuses
-        # for batches above one.
+        # PyTorch 2.13 decomposes scaled_dot_product_attention to a result whose strides the model's
+        # next view refuses for batches above one.
         spelt_out=True,
     ),
     Model(
-        "llama", TEXT, ("input_ids", "attention_mask"),
+        "llama",
+        TEXT,
+        ("input_ids", "attention_mask"),
         Size(
             lambda: llama(
-                vocab_size=199, hidden_size=48, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
+                vocab_size=199,
+                hidden_size=48,
+                num_hidden_layers=2,
+                num_attention_heads=6,
+                num_key_value_heads=2,
                 intermediate_size=112,
             ),
-            ((2, 17), (3, 32), (1, 5), (4, 64)), 4, 64, 199,
+            ((2, 17), (3, 32), (1, 5), (4, 64)),
+            4,
+            64,
+            199,
         ),
         Size(
             lambda: llama(
-                vocab_size=32000, hidden_size=512, num_hidden_layers=8, num_attention_heads=8, num_key_value_heads=2,
+                vocab_size=32000,
+                hidden_size=512,
+                num_hidden_layers=8,
+                num_attention_heads=8,
+                num_key_value_heads=2,
                 intermediate_size=1408,
             ),
-            ((2, 64), (3, 33), (1, 100)), 4, 1024, 32000,
+            ((2, 64), (3, 33), (1, 100)),
+            4,
+            1024,
+            32000,
         ),
     ),
 ]
@@ -177,13 +242,14 @@ def find(name):
 
 
 def generator(*key):
-    """A random generator that depends on `key` alone, so that nothing else drawn changes its numbers."""
+    """A random generator that depends on `key` alone, so that nothing else drawn changes its
+    numbers."""
     return torch.Generator().manual_seed(zlib.crc32("/".join(map(str, key)).encode()))
 
 
 def build(model, size_name, dtype_name, dialect="train"):
-    """The model of one size and dtype, in inference mode, ready to be exported in a dialect: "train" as traced, "core"
-    decomposed."""
+    """The model of one size and dtype, in inference mode, ready to be exported in a dialect:
+    "train" as traced, "core" decomposed."""
     module = model.size(size_name).make()
     if model.spelt_out and dialect == "core":
         module.model.set_attn_implementation("eager")
@@ -216,7 +282,9 @@ def randomise(module, seed):
 
 def calibrate(module, example):
     """Sets batch norm statistics to those of `example`'s activations, then perturbs them."""
-    norms = {name: child for name, child in module.named_modules() if isinstance(child, nn.BatchNorm2d)}
+    norms = {
+        name: child for name, child in module.named_modules() if isinstance(child, nn.BatchNorm2d)
+    }
     for norm in norms.values():
         norm.momentum = 1.0
     module.train()
@@ -230,8 +298,11 @@ def calibrate(module, example):
 
 
 def cast(module, dtype):
-    """Casts parameters and buffers to `dtype`, except rotary frequencies: transformers keeps those in float32."""
-    frequencies = {name: buffer for name, buffer in module.named_buffers() if name.endswith("inv_freq")}
+    """Casts parameters and buffers to `dtype`, except rotary frequencies: transformers keeps those
+    in float32."""
+    frequencies = {
+        name: buffer for name, buffer in module.named_buffers() if name.endswith("inv_freq")
+    }
     module.to(dtype)
     for name, buffer in frequencies.items():
         owner, _, leaf = name.rpartition(".")
@@ -239,8 +310,8 @@ def cast(module, dtype):
 
 
 def inputs(model, size_name, dtype_name, index, batch=None):
-    """The model's inputs by name, at the size's shape number `index`. Images are smooth fields with noise; token rows
-    are padded to different lengths, the padding masked."""
+    """The model's inputs by name, at the size's shape number `index`. Images are smooth fields with
+    noise; token rows are padded to different lengths, the padding masked."""
     size = model.size(size_name)
     rows, length = size.shapes[index]
     rows = batch or rows
@@ -259,7 +330,8 @@ def inputs(model, size_name, dtype_name, index, batch=None):
 
 
 def dynamic_shapes(model, size_name):
-    """What torch.export is told of the dynamic dimensions: every input's batch, and the sequence of text."""
+    """What torch.export is told of the dynamic dimensions: every input's batch, and the sequence of
+    text."""
     size = model.size(size_name)
     dims = {0: torch.export.Dim("batch", min=1, max=size.batch)}
     if model.kind == TEXT:

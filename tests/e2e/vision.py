@@ -1,9 +1,10 @@
 """Vision architectures for the end-to-end tests, as plain modules.
 
-torchvision has no CPU wheel that can be installed beside every PyTorch, so the four convolutional networks are
-written out here with torchvision's structure: the same layers in the same order with the same functional spelling
-(in-place ReLU, torch.flatten, permutes around LayerNorm), because the spelling decides what torch.export writes.
-Widths and depths are arguments, so that a small version has the full one's structure.
+torchvision has no CPU wheel that can be installed beside every PyTorch, so the four convolutional
+networks are written out here with torchvision's structure: the same layers in the same order with
+the same functional spelling (in-place ReLU, torch.flatten, permutes around LayerNorm), because the
+spelling decides what torch.export writes. Widths and depths are arguments, so that a small version
+has the full one's structure.
 """
 
 import torch
@@ -41,7 +42,8 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (carrying the stride) and 1x1 convolutions and a shortcut: the block of ResNet-50."""
+    """1x1, 3x3 (carrying the stride) and 1x1 convolutions and a shortcut: the block of
+    ResNet-50."""
 
     expansion = 4
 
@@ -114,7 +116,15 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     """Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (2018)."""
 
-    FULL = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    FULL = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
 
     def __init__(self, settings=FULL, stem=32, last=1280, classes=1000):
         super().__init__()
@@ -122,7 +132,9 @@ class MobileNetV2(nn.Module):
         channels = stem
         for expand, width, depth, stride in settings:
             for position in range(depth):
-                layers.append(InvertedResidual(channels, width, stride if position == 0 else 1, expand))
+                layers.append(
+                    InvertedResidual(channels, width, stride if position == 0 else 1, expand)
+                )
                 channels = width
         layers += [*conv_bn(channels, last, 1), nn.ReLU6(inplace=True)]
         self.features = nn.Sequential(*layers)
@@ -182,7 +194,10 @@ class ConvNeXt(nn.Module):
         layers = [nn.Conv2d(3, widths[0], 4, 4), LayerNorm2d(widths[0], eps=1e-6)]
         for index, (depth, width) in enumerate(zip(depths, widths)):
             if index > 0:
-                layers += [LayerNorm2d(widths[index - 1], eps=1e-6), nn.Conv2d(widths[index - 1], width, 2, 2)]
+                layers += [
+                    LayerNorm2d(widths[index - 1], eps=1e-6),
+                    nn.Conv2d(widths[index - 1], width, 2, 2),
+                ]
             layers += [ConvNeXtBlock(width) for _ in range(depth)]
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(
