@@ -3,12 +3,12 @@
  * X(enumerator, class, schema). A primitive is an ordinary node whose op has class TN_OP_PRIM and
  * this code. All primitives are functional. Dims are symbolic. Rules common to all:
  *   - `map` primitives broadcast their operands like NumPy (a size-1 dimension stretches, missing
- * leading dimensions are added); all operands have one dtype, which is the result's, unless said
- * otherwise.
+ *     leading dimensions are added); all operands have one dtype, which is the result's, unless
+ *     said otherwise.
  *   - bf16, f16 and f8 compute in f32 and round once per primitive; a fused kernel may keep f32
- * between.
+ *     between.
  *   - Integers wrap; integer division by zero gives 0 for integer dtypes; NaN and Inf follow
- * PyTorch.
+ *     PyTorch.
  *   - dims count from 0 (converters normalise negative ones).
  */
 #ifndef TN_KIR_PRIM_H

@@ -212,19 +212,22 @@ TN_MUST_USE tn_status tn_emit_rows(tn_cg *cg, const tn_row_spec *spec, tn_cg_ker
  * ------------------------------------------------------------------------------------- */
 
 /* The text before all kernels: includes nothing but <stdint.h> and <stddef.h>; defines for the
- * target TN_W, tn_vf (TN_W floats), tn_vi (TN_W int32), tn_vd (TN_W doubles), tn_vl (TN_W int64);
+ * target:
+ *   TN_W, tn_vf (TN_W floats), tn_vi (TN_W int32), tn_vd (TN_W doubles), tn_vl (TN_W int64);
  *   bool lanes are tn_vi of 0 and -1;
  *   tn_load_<dtype>(const void *element, int64_t stride, int64_t lanes): lanes at p, p + stride,
- * ... (stride 1: a vector load; 0: a broadcast; lanes < TN_W: masked, the other lanes are 0; never
- * reads outside), giving tn_vf for f32, bf16, f16, f8*; tn_vd for f64; tn_vl for i64, u64 and u32;
- * tn_vi for i32, i16, i8, u8, u16; mask tn_vi for bool; tn_store_<dtype>(void *element, int64_t
- * stride, int64_t lanes, vector): the reverse, rounding to nearest even;
+ *     ... (stride 1: a vector load; 0: a broadcast; lanes < TN_W: masked, the other lanes are 0;
+ *     never reads outside), giving tn_vf for f32, bf16, f16, f8*; tn_vd for f64; tn_vl for i64,
+ *     u64 and u32; tn_vi for i32, i16, i8, u8, u16; mask tn_vi for bool;
+ *   tn_store_<dtype>(void *element, int64_t stride, int64_t lanes, vector): the reverse, rounding
+ *     to nearest even;
  *   tn_cast_<from>_<to>(vector) between those four vector types and bool masks, as PyTorch's CPU
- * casts; tn_sel_f/i/d/l(mask, a, b); comparisons tn_lt_f(a, b)... give masks; math on tn_vf:
- * tn_exp_f, tn_log_f, tn_tanh_f, tn_erf_f, tn_sigmoid_f, tn_gelu_erf_f, tn_gelu_tanh_f, tn_silu_f,
- * tn_sin_f, tn_cos_f, tn_pow_f, tn_rsqrt_f, tn_sqrt_f, ...: one for every map primitive on f32,
- * named tn_<primitive>_f; and the same names with _d, _i, _l for the types where the primitive
- *     makes sense;
+ *     casts;
+ *   tn_sel_f/i/d/l(mask, a, b); comparisons tn_lt_f(a, b)... give masks;
+ *   math on tn_vf: tn_exp_f, tn_log_f, tn_tanh_f, tn_erf_f, tn_sigmoid_f, tn_gelu_erf_f,
+ *     tn_gelu_tanh_f, tn_silu_f, tn_sin_f, tn_cos_f, tn_pow_f, tn_rsqrt_f, tn_sqrt_f, ...: one for
+ *     every map primitive on f32, named tn_<primitive>_f; and the same names with _d, _i, _l for
+ *     the types where the primitive makes sense;
  *   tn_hsum_f, tn_hmax_f: horizontal reductions (max propagates NaN).
  * All are static inline. Only the parts marked by the used masks are printed when that saves
  * time. */
