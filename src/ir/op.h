@@ -34,6 +34,12 @@ void tn_op_table_deinit(tn_op_table *table);
 /* Parses the schema and adds the op; a name that is there already is TN_INVALID_ARGUMENT. */
 TN_MUST_USE tn_status tn_op_table_add(tn_op_table *table, const char *schema, tn_op_class op_class,
                                       uint16_t code, const void *entry);
+/* An operator that no table knows, made from one use of it: parameter i is called names[i] and is
+ * keyword-only, or is positional and called arg0, arg1, ... where names[i] is empty; all take any
+ * argument. Results are tensors. */
+TN_MUST_USE tn_status tn_op_make_opaque(tn_arena *arena, tn_str name, const tn_str *names,
+                                        uint32_t param_count, uint32_t result_count,
+                                        const tn_op **out_op);
 /* NULL when unknown. */
 const tn_op *tn_op_table_find(const tn_op_table *table, tn_str name);
 

@@ -1,19 +1,26 @@
 /* text.h: the textual form of graphs; it prints and parses back exactly.
  *
  *   graph bert {
- *     symbol s0 in [1, 512]
+ *     symbol s0 in [1, 512]                            // a bound may be inf or -inf
  *     input %ids: i64[1, s0]
- *     const %w: f32[2, 2] = [1, 2, 3, 0x1.8p-1]
- *     const %big: f32[768, 768] = data @12            // bytes kept in a side table, see
- * tn_text_options state %cache: f32[1, 8] = zeros %x: f32[1, s0, 2] = aten::linear(%e, %w, none)
- * loc("linear", "encoder.0", "model.py:3: y = ...") %a: f32[2], %b: f32[2] = aten::split.Tensor(%x,
- * 2, dim=0) return %x
+ *     const %w: f32[2, 2] = [1.0, 2.0, 3.0, 0.75]      // row-major
+ *     const %big: f32[768, 768] = hash 0x0123456789abcdef
+ *     state %cache "attn.cache": f32[1, 8] = zeros     // the buffer's name, if it is another
+ *     %x: f32[1, s0, 2] = aten::linear(%e, %w) loc("linear_1", "aten::linear", "fc", "m.py:3: y =
+ * ...") %a: f32[2], %b: f32[2] = aten::split.Tensor(%x, 2, 1) next %cache = %b // a state without
+ * one keeps its content return %x, %a as "logits", %b into %ids          // into: the new content
+ * of an input
  *   }
  *
- * Arguments print positionally up to the keyword-only ones, which print as name=value; both forms
- * parse anywhere. Lists are [..], None is none, floats keep all digits, symbolic integers print as
- * expressions, dtypes by name. Used by golden tests, by `tenon compile` as a model format for
- * tests, and for dumps.
+ * Arguments stand positionally up to the keyword-only ones, which are name=value; both forms parse
+ * anywhere. What equals a default is left out, as far as that leaves no gap. Lists are [..], None
+ * is none, floats have a point or an exponent and all digits, symbolic integers are expressions,
+ * dtypes stand by name (as dtype(f32) where the schema expects no dtype), an empty list of a kind
+ * that the schema does not tell is ints[], floats[], bools[], strs[] or values[], a subgraph is a
+ * graph in place. Names with other characters than letters, digits, _ and . are quoted: %"a/b".
+ * Constants of f16, bf16 and f8 are decimals too; a NaN with a payload is 0x and its bits. Comments
+ * run from // to the end of the line. Used by golden tests, as a model format for tests, and for
+ * dumps.
  */
 #ifndef TN_IR_TEXT_H
 #define TN_IR_TEXT_H
