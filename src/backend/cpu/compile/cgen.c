@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "embedded_cpu_compile.h"
+
 static void append_indent(tn_cg *cg) {
     for (uint32_t i = 0; i < cg->indent; i++)
         tn_buf_append(cg->out, "    ", 4);
@@ -172,4 +174,29 @@ void tn_cg_end_function(tn_cg *cg, tn_cg_function *function) {
     tn_buf_deinit(&function->body);
     tn_cg_close(cg, "");
     tn_cg_line(cg, "%s", "");
+}
+
+const char *tn_cg_kernel_signature(tn_cg *cg, const char *name) {
+    return tn_cg_text(cg,
+                      "void %s(void *const *buf, const int64_t *sym, int64_t task_begin,\n"
+                      "    int64_t task_end, void *scratch)",
+                      name);
+}
+
+tn_status tn_cg_status(const tn_cg *cg) {
+    TN_TRY(tn_syms_status(cg->syms));
+    TN_TRY(tn_buf_status(cg->out));
+    return cg->failed ? tn_error_out_of_memory() : NULL;
+}
+
+void tn_cg_print_parts(uint32_t parts, tn_buf *out) {
+    const struct {
+        tn_cg_part part;
+        const char *text;
+    } texts[] = {
+        {TN_CG_PART_ROWS, tn_text_prelude_rows_c},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (parts & texts[i].part)
+            tn_buf_str_append(out, tn_str_of(texts[i].text));
 }

@@ -56,8 +56,18 @@ typedef struct tn_cg {
     /* Symbols of the kernel that is being printed, in the order of first use: sym[i]. */
     const tn_sym **kernel_syms;
     size_t kernel_sym_count, kernel_sym_capacity;
-    bool failed; /* sticky: an allocation failed */
+    uint32_t parts; /* of tn_cg_part: what the kernels printed so far call */
+    bool failed;    /* sticky: an allocation failed */
 } tn_cg;
+
+/* Parts of the prelude that only some kernels call; each is a file prelude_PART.c.in. Emitters set
+ * the bits, tn_cg_print_parts() prints the parts between prelude and kernels. */
+typedef enum tn_cg_part {
+    TN_CG_PART_ROWS = 1 << 0,
+    TN_CG_PART_AMX = 1 << 1,
+    TN_CG_PART_ATTENTION = 1 << 2,
+} tn_cg_part;
+void tn_cg_print_parts(uint32_t parts, tn_buf *out);
 
 /* Prints one line, indented; a format ending in "{" opens a block. */
 void tn_cg_line(tn_cg *cg, const char *format, ...) TN_PRINTF(2, 3);
@@ -81,6 +91,10 @@ typedef struct tn_cg_function {
 /* Between begin and end, lines go into the function's body. */
 void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signature);
 void tn_cg_end_function(tn_cg *cg, tn_cg_function *function);
+/* "void NAME(void *const *buf, ...)" of a kernel. */
+const char *tn_cg_kernel_signature(tn_cg *cg, const char *name);
+/* TN_OUT_OF_MEMORY after a sticky failure of the writer, its buffer or its symbols; else NULL. */
+TN_MUST_USE tn_status tn_cg_status(const tn_cg *cg);
 
 /* ---- what emitters take and give ------------------------------------------------------------- */
 
