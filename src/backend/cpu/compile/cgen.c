@@ -195,6 +195,7 @@ void tn_cg_print_parts(uint32_t parts, tn_buf *out) {
         const char *text;
     } texts[] = {
         {TN_CG_PART_ROWS, tn_text_prelude_rows_c},
+        {TN_CG_PART_ATTENTION, tn_text_prelude_attention_c},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (parts & texts[i].part)
