@@ -190,11 +190,7 @@ static void print_result(const plan *p) {
         indices = tn_cg_text(cg, "%sb%u, ", indices, i);
     tn_cg_line(cg, "tn_transpose(out, QUERIES, value_dim, queries, rows, value_dim);");
     tn_cg_line(cg, "for (int64_t i = 0; i < queries; i++) {");
-    if (spec->has_mask && spec->mask.dtype != TN_BOOL)
-        tn_cg_line(cg, "const float scale = 1.0f / sum[i]; /* all scores -inf: NaN, as softmax */");
-    else
-        tn_cg_line(cg,
-                   "const float scale = sum[i] == 0.0f ? 0.0f : 1.0f / sum[i]; /* no key: 0 */");
+    tn_cg_line(cg, "const float scale = sum[i] == 0.0f ? 0.0f : 1.0f / sum[i]; /* no key: 0 */");
     tn_cg_line(cg, "for (int64_t e = 0; e < value_dim; e += TN_W) {");
     tn_cg_line(cg, "const int64_t lanes = value_dim - e < TN_W ? value_dim - e : TN_W;");
     tn_cg_line(cg, "const tn_vf value = tn_load_f32(rows + i * value_dim + e, 1, lanes) * scale;");
