@@ -60,8 +60,9 @@ void *tn_test_compile(const char *name, const char *flags, const char *source) {
     if (fclose(file) != 0 || wrote < 0)
         return NULL;
     const char *compiler = getenv("CC");
-    int length = snprintf(command, sizeof command, "%s -O3 -fPIC -shared -w -Wno-psabi %s -o %s.so %s.c -lm",
-                          compiler && *compiler ? compiler : "cc", flags, name, name);
+    int length =
+        snprintf(command, sizeof command, "%s -O3 -fPIC -shared -w -Wno-psabi %s -o %s.so %s.c -lm",
+                 compiler && *compiler ? compiler : "cc", flags, name, name);
     if (length < 0 || (size_t)length >= sizeof command || system(command) != 0)
         return NULL;
     snprintf(path, sizeof path, "./%s.so", name);
