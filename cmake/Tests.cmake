@@ -3,6 +3,8 @@
 #   tests/KIND/test_NAME.c    a program with its own main (cmocka), linked to all layers with internal
 #                             names visible: test KIND.NAME
 #   tests/KIND/test_NAME.py   run with build/venv's Python (scripts/bootstrap): test KIND.NAME
+#   tests/fuzz/fuzz_NAME.c    a fuzz target (LLVMFuzzerTestOneInput): test fuzz.NAME replays the files
+#                             of tests/fuzz/corpus/NAME/ with cuts and changes (tests/fuzz/replay.c)
 #   tests/golden/NAME/*       input of tests/golden/golden_NAME.c: one test golden.NAME.CASE each, the
 #                             file as first argument; with --bless before it, the file is rewritten
 #   tests/checks/check_NAME.py  a check of the tree or the build: test check.NAME
@@ -82,6 +84,24 @@ if(NOT TENON_RT_ONLY)
         set(name ${CMAKE_MATCH_2})
         tn_test_program(test_${kind}_${name} ${file} tn_internal tn_third_cmocka)
         tn_test(${kind}.${name} ${file} quick test_${kind}_${name})
+    endforeach()
+
+    # A regular build replays the corpus; the fuzz preset (clang) makes each target a libFuzzer program.
+    file(GLOB targets CONFIGURE_DEPENDS ${tn_tests}/fuzz/fuzz_*.c)
+    if(targets AND NOT TENON_FUZZ)
+        add_library(tn_replay OBJECT ${tn_tests}/fuzz/replay.c)
+        target_link_libraries(tn_replay PRIVATE tn_flags)
+    endif()
+    foreach(target ${targets})
+        string(REGEX MATCH "fuzz_([^/]+)\\.c$" whole ${target})
+        set(name ${CMAKE_MATCH_1})
+        tn_test_program(fuzz_${name} ${target} tn_internal)
+        if(TENON_FUZZ)
+            target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+        else()
+            target_link_libraries(fuzz_${name} PRIVATE tn_replay)
+            tn_test(fuzz.${name} ${target} quick fuzz_${name} ${tn_tests}/fuzz/corpus/${name})
+        endif()
     endforeach()
 
     file(GLOB drivers CONFIGURE_DEPENDS ${tn_tests}/golden/golden_*.c)

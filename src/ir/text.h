@@ -6,10 +6,10 @@
  *     const %w: f32[2, 2] = [1.0, 2.0, 3.0, 0.75]      // row-major
  *     const %big: f32[768, 768] = hash 0x0123456789abcdef
  *     state %cache "attn.cache": f32[1, 8] = zeros     // the buffer's name, if it is another
- *     %x: f32[1, s0, 2] = aten::linear(%e, %w) loc("linear_1", "aten::linear", "fc", "m.py:3: y =
- * ...") %a: f32[2], %b: f32[2] = aten::split.Tensor(%x, 2, 1) next %cache = %b // a state without
- * one keeps its content return %x, %a as "logits", %b into %ids          // into: the new content
- * of an input
+ *     %x: f32[1, s0, 2] = aten::linear(%e, %w) loc("linear_1", "aten::linear", "fc", "m.py:3: y")
+ *     %a: f32[2], %b: f32[2] = aten::split.Tensor(%x, 2, 1)
+ *     next %cache = %b                                 // a state without one keeps its content
+ *     return %x, %a as "logits", %b into %ids          // into: the new content of an input
  *   }
  *
  * Arguments stand positionally up to the keyword-only ones, which are name=value; both forms parse
@@ -29,9 +29,9 @@
 
 typedef struct tn_text_options {
     bool with_locs;
-    size_t const_elems_max; /* constants up to this many elements print their content, larger ones
-                             * print
-                             * "= hash 0x..." and do not parse back */
+    /* Constants up to this many elements print their content; larger ones print "= hash 0x..." and
+     * do not parse back. */
+    size_t const_elems_max;
 } tn_text_options;
 
 void tn_graph_print(tn_buf *buf, const tn_graph *graph, const tn_text_options *options);

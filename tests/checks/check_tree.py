@@ -34,7 +34,7 @@ checked = 0
 seen = {}
 for path in files():
     name = os.path.basename(path)
-    if name not in REPEATED and not path.startswith("tests/golden/"):
+    if name not in REPEATED and not path.startswith(("tests/golden/", "tests/fuzz/corpus/")):
         if name in seen:
             report(path, f"the name is taken by {seen[name]}; file names are unique in the tree")
         seen[name] = path
