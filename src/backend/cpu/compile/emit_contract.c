@@ -1,0 +1,10 @@
+/* emit_contract.c: which emitter prints a contraction, by data type and shape. */
+#include "backend/cpu/compile/emit_contract.h"
+
+tn_status tn_emit_gemm(tn_cg *cg, const tn_gemm_spec *spec, tn_cg_kernel *out_kernel) {
+    *out_kernel = (tn_cg_kernel){0};
+    if (spec->dtype == TN_F32)
+        return tn_emit_gemm_f32(cg, spec, out_kernel);
+    return tn_error_make(TN_UNSUPPORTED, "matrix product of %s on the CPU, expected f32",
+                         tn_dtype_name(spec->dtype));
+}

@@ -1,0 +1,16 @@
+/* emit_contract.h: the emitters of contractions per data type; tn_emit_gemm and tn_emit_conv choose
+ * among them (emit_contract.c). */
+#ifndef TN_CPU_EMIT_CONTRACT_H
+#define TN_CPU_EMIT_CONTRACT_H
+
+#include "backend/cpu/compile/cgen.h"
+
+TN_MUST_USE tn_status tn_emit_gemm_f32(tn_cg *cg, const tn_gemm_spec *spec,
+                                       tn_cg_kernel *out_kernel);
+TN_MUST_USE tn_status tn_emit_conv_f32(tn_cg *cg, const tn_conv_spec *spec,
+                                       tn_cg_kernel *out_kernel);
+/* One filter per channel: groups == in_c == out_c. */
+TN_MUST_USE tn_status tn_emit_depthwise_f32(tn_cg *cg, const tn_conv_spec *spec,
+                                            tn_cg_kernel *out_kernel);
+
+#endif
