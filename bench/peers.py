@@ -209,10 +209,10 @@ def markdown(report):
         lines += [f"| {name} | {seconds:.1f} |" for name, seconds in report["compile_s"].items()]
         lines.append("")
     lines += [
-        f"Batch 1. ms: the median over {report['rounds']} rounds of each round's median run. Speed: the",
-        "median over rounds of the ratio within the round, with the smallest and the largest.",
+        f"Batch 1. ms: the median over {report['rounds']} rounds of each round's median run.",
+        "Speed: the median over rounds of the ratio within the round, smallest and largest.",
         "Distance: the largest relative L2 distance of an output to PyTorch eager in fp32 (bf16",
-        "weights are rounded, so theirs is not the error of the arithmetic alone). Load: from nothing",
+        "weights are rounded, so theirs is not the error of arithmetic alone). Load: from nothing",
         "to the first result.",
         "",
     ]

@@ -46,6 +46,42 @@ NUMPY_TYPES = {
 DLPACK_TYPES = {numpy.dtype(name): pair for pair, name in NUMPY_TYPES.items()}
 
 
+# tn_dtype to numpy, in the order of TN_DTYPE_LIST; the 8-bit floats have no numpy type.
+NUMPY_OF_DTYPE = {
+    1: "f8", 2: "f4", 3: "f2", 4: "V2", 7: "i8", 8: "i4", 9: "i2", 10: "i1",
+    11: "u1", 12: "u2", 13: "u4", 14: "u8", 15: "?",
+}  # fmt: skip
+MAX_RANK = 8
+
+
+class IoInfo(ctypes.Structure):
+    """tn_io_info."""
+
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("raw_name", ctypes.c_char_p),
+        ("dtype", ctypes.c_int),
+        ("rank", ctypes.c_uint32),
+        ("dims", ctypes.c_int64 * MAX_RANK),
+        ("dims_min", ctypes.c_int64 * MAX_RANK),
+        ("dims_max", ctypes.c_int64 * MAX_RANK),
+        ("dim_names", ctypes.c_char_p * MAX_RANK),
+    ]
+
+    @property
+    def name(self):
+        return self.raw_name.decode()
+
+    @property
+    def numpy_type(self):
+        return numpy.dtype(NUMPY_OF_DTYPE[self.dtype])
+
+    @property
+    def smallest_shape(self):
+        sizes = zip(self.dims[: self.rank], self.dims_min[: self.rank])
+        return tuple(low if size < 0 else size for size, low in sizes)
+
+
 class TenonError(RuntimeError):
     """An error that the library returned: its first line and its notes."""
 
@@ -53,13 +89,18 @@ class TenonError(RuntimeError):
 class Engine:
     """An engine file, loaded and ready to run on `threads` threads."""
 
+    @staticmethod
+    def open_library(path):
+        library = ctypes.CDLL(path)
+        library.tn_version.restype = ctypes.c_char_p
+        library.tn_status_message.restype = ctypes.c_char_p
+        library.tn_status_note.restype = ctypes.c_char_p
+        library.tn_engine_input_count.restype = ctypes.c_size_t
+        library.tn_engine_output_count.restype = ctypes.c_size_t
+        return library
+
     def __init__(self, library_path, engine_path, threads):
-        self.library = ctypes.CDLL(library_path)
-        self.library.tn_version.restype = ctypes.c_char_p
-        self.library.tn_status_message.restype = ctypes.c_char_p
-        self.library.tn_status_note.restype = ctypes.c_char_p
-        self.library.tn_engine_input_count.restype = ctypes.c_size_t
-        self.library.tn_engine_output_count.restype = ctypes.c_size_t
+        self.library = self.open_library(library_path)
         self.version = self.library.tn_version().decode()
         self.held = []  # memory that the context borrows
         self.env = self.make("tn_env_create", None)
@@ -88,6 +129,22 @@ class Engine:
         self.call(name, *arguments, ctypes.byref(handle))
         return handle
 
+    def inputs(self):
+        """A tn_io_info for each input, in order."""
+        infos = []
+        for index in range(self.library.tn_engine_input_count(self.engine)):
+            info = IoInfo(size=ctypes.sizeof(IoInfo))
+            position = ctypes.c_size_t(index)
+            self.call("tn_engine_input_info", self.engine, position, ctypes.byref(info))
+            infos.append(info)
+        return infos
+
+    def memory(self):
+        """(bytes of the arena, largest sum of live values) for the current shapes."""
+        arena, live = ctypes.c_size_t(), ctypes.c_size_t()
+        self.call("tn_context_memory", self.context, ctypes.byref(arena), ctypes.byref(live))
+        return arena.value, live.value
+
     def set_input(self, name, array):
         index = ctypes.c_size_t()
         self.call("tn_engine_find_input", self.engine, name.encode(), ctypes.byref(index))
@@ -102,6 +159,16 @@ class Engine:
 
     def run(self):
         self.call("tn_context_run", self.context)
+
+    def set_profiling(self, is_on):
+        self.library.tn_context_set_profiling(self.context, ctypes.c_bool(is_on))
+
+    def step_times(self):
+        """Nanoseconds of each step of the last run; needs profiling."""
+        times = ctypes.POINTER(ctypes.c_uint64)()
+        count = ctypes.c_size_t()
+        self.call("tn_context_step_times", self.context, ctypes.byref(times), ctypes.byref(count))
+        return times[: count.value]
 
     def outputs(self):
         """Copies of the last run's outputs, in order."""

@@ -1,0 +1,190 @@
+"""Measures tenon's matrix products against the limit of one core of this machine, in the same run.
+
+    python bench/gemm.py [--rounds 5] [--seconds 0.5] [--build build/release] [--out DIR]
+
+Each product is a torch.nn.Linear without bias, exported, compiled and run on one thread; its time
+is that of the engine's steps as the runtime's own profile gives them, so that the call from Python
+is not counted. The limit is bench/peak.c: fused multiply-adds in registers for fp32, tile products
+(AMX) for bf16. Every measurement of a product follows one of the limit and is divided by it; the
+report gives the median of these ratios over the rounds, and their spread.
+
+Writes NAME.json and NAME.md under --out (bench/results).
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import shlex
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+
+import peers
+import tenon_runtime
+
+# (M, K, N): a square one, those of BERT-base at S=128, and two of ResNet-50's 1x1 convolutions.
+SHAPES = (
+    (1024, 1024, 1024),
+    (128, 768, 768),
+    (128, 768, 2304),
+    (128, 768, 3072),
+    (128, 3072, 768),
+    (196, 1024, 256),
+    (49, 512, 2048),
+)
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+class Peak:
+    """bench/peak.c, built and waiting."""
+
+    def __init__(self, work, dtype):
+        program = work / "peak"
+        source = peers.HERE / "peak.c"
+        subprocess.run(["cc", "-O2", "-std=gnu11", "-o", program, source], check=True)
+        self.process = subprocess.Popen(
+            [program, dtype], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def measure(self, seconds):
+        """The rate in GFLOP/s; None where the machine has no such unit."""
+        try:
+            print(seconds, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            return None
+        line = self.process.stdout.readline()
+        return float(line) if line else None
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Product:
+    """An engine that multiplies [M, K] by a weight [K, N]."""
+
+    def __init__(self, work, build, dtype, shape):
+        self.m, self.k, self.n = shape
+        self.name = f"{dtype} {self.m}x{self.k}x{self.n}"
+        stem = work / self.name.replace(" ", "-")
+        draw = torch.Generator().manual_seed(0)
+        module = torch.nn.Linear(self.k, self.n, bias=False).requires_grad_(False)
+        module.weight.copy_(torch.randn(self.n, self.k, generator=draw) / self.k**0.5)
+        module.to(DTYPES[dtype])
+        x = torch.randn(self.m, self.k, generator=draw).to(DTYPES[dtype])
+        torch.export.save(torch.export.export(module, (x,)), f"{stem}.pt2")
+        command = [build / "tenon", "compile", f"{stem}.pt2", "-o", f"{stem}.tenon"]
+        subprocess.run(command, check=True)
+        self.engine = tenon_runtime.Engine(str(build / "libtenon_rt.so"), f"{stem}.tenon", 1)
+        if dtype == "bf16":
+            self.engine.set_input("input", x.view(torch.int16).numpy().view("V2"))
+        else:
+            self.engine.set_input("input", x.numpy())
+        self.engine.set_profiling(True)
+        self.check(module(x).double().numpy(), 1e-5 if dtype == "fp32" else 1e-2)
+
+    def check(self, wanted, limit):
+        """A fast product that is wrong is not measured."""
+        self.engine.run()
+        seen = peers.export.widen_array(self.engine.outputs()[0])
+        far = peers.export.distance(seen, wanted)
+        if not far <= limit:
+            raise RuntimeError(
+                f"{self.name}: relative distance {far:.1e}, expected at most {limit}"
+            )
+
+    def measure(self, seconds):
+        """The rate in GFLOP/s: the median over the runs that fit into that time."""
+        times = []
+        end = time.perf_counter() + seconds
+        self.engine.run()
+        while time.perf_counter() < end or len(times) < 3:
+            self.engine.run()
+            times.append(sum(self.engine.step_times()))
+        return 2.0 * self.m * self.k * self.n / statistics.median(times)
+
+
+def measure(work, build, dtype, rounds, seconds):
+    """{"limit": GFLOP/s, "products": {name: figures}} of one dtype, or None without such a unit."""
+    peak = Peak(work, dtype)
+    if peak.measure(seconds) is None:
+        return None
+    products = [Product(work, build, dtype, shape) for shape in SHAPES]
+    limits = []
+    rates = {product.name: [] for product in products}
+    for _ in range(rounds):
+        for product in products:
+            limits.append(peak.measure(seconds))
+            rates[product.name].append((product.measure(seconds), limits[-1]))
+    peak.end()
+    figures = {}
+    for name, pairs in rates.items():
+        parts = sorted(rate / limit for rate, limit in pairs)
+        figures[name] = {
+            "gflops": statistics.median(rate for rate, _ in pairs),
+            "part": statistics.median(parts),
+            "part_spread": [parts[0], parts[-1]],
+        }
+    return {"limit": statistics.median(limits), "products": figures}
+
+
+def markdown(report):
+    lines = [f"# Matrix products, {report['date']}", "", f"`{report['command']}`", ""]
+    lines += [f"- {key}: {value}" for key, value in report["machine"].items()]
+    lines += [f"- tree: {report['tree']}", ""]
+    for dtype, result in report["results"].items():
+        lines += [
+            f"## {dtype}, one thread, limit {result['limit']:.0f} GFLOP/s",
+            "",
+            "| M x K x N | GFLOP/s | part of the limit (spread) |",
+            "| --- | ---: | --- |",
+        ]
+        for name, f in result["products"].items():
+            low, high = f["part_spread"]
+            part = f"{f['part']:.0%} ({low:.0%} to {high:.0%})"
+            lines.append(f"| {name.split()[1]} | {f['gflops']:.0f} | {part} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measures matrix products against the machine.")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=0.3, help="per measurement")
+    parser.add_argument("--build", type=pathlib.Path, default=peers.TREE / "build" / "release")
+    parser.add_argument("--work", type=pathlib.Path, default=peers.TREE / "build" / "bench")
+    parser.add_argument("--out", type=pathlib.Path, default=peers.HERE / "results")
+    parser.add_argument("--name", help="of the result files (default: gemm and the date)")
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    machine = peers.machine()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    now = datetime.datetime.now(datetime.timezone.utc)
+    results = {}
+    for dtype in DTYPES:
+        result = measure(
+            arguments.work, arguments.build, dtype, arguments.rounds, arguments.seconds
+        )
+        if result is not None:
+            results[dtype] = result
+    report = {
+        "date": now.strftime("%Y-%m-%d %H:%M UTC"),
+        "command": "python bench/gemm.py " + shlex.join(sys.argv[1:]),
+        "machine": machine,
+        "tree": peers.first_line(["git", "-C", str(peers.TREE), "describe", "--always", "--dirty"]),
+        "results": results,
+    }
+    name = arguments.name or now.strftime("gemm-%Y-%m-%d-%H%M")
+    (arguments.out / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    (arguments.out / f"{name}.md").write_text(markdown(report))
+    print(markdown(report))
+
+
+if __name__ == "__main__":
+    main()
