@@ -144,7 +144,7 @@ bool tn_infer_broadcast(tn_infer *in, const tn_type *type, tn_type *inout_shape)
         return false;
     tn_type *shape = inout_shape;
     uint32_t rank = type->rank > shape->rank ? type->rank : shape->rank;
-    const tn_sym *dims[TN_MAX_RANK];
+    const tn_sym *dims[TN_MAX_RANK] = {NULL};
     for (uint32_t i = 0; i < rank; i++) { /* from the last dim */
         const tn_sym *a = i < shape->rank ? shape->dims[shape->rank - 1 - i] : NULL;
         const tn_sym *b = i < type->rank ? type->dims[type->rank - 1 - i] : NULL;
