@@ -163,10 +163,10 @@ typedef enum tn_prim_class {
       "k::attention(Tensor q, Tensor k, Tensor v, Tensor? mask, float scale, bool is_causal, "     \
       "SymInt causal_offset) -> Tensor")                                                           \
     /* Windows over the trailing len(kernel) dims. max_pool pads with -inf; second result: flat    \
-     * index in the unpadded plane. avg_pool divides by the kernel's size (divisor 0 in the        \
-     * schema), by the elements inside (divisor -1), or by divisor. adaptive_*: windows            \
-     * [floor(i*in/out), ceil((i+1)*in/out)). result sizes are given. resize: nearest,             \
-     * nearest_exact, linear (1 to 3 dims), cubic (2 dims); scale 0 means in/out. */               \
+     * index in the unpadded plane. avg_pool divides by the kernel's size (divisor 0; what lies    \
+     * beyond the padding is not counted), by the elements inside (divisor -1), or by divisor.     \
+     * adaptive_*: windows [floor(i*in/out), ceil((i+1)*in/out)). result sizes are given. resize:  \
+     * nearest, nearest_exact, linear (1 to 3 dims), cubic (2 dims); scale 0 means in/out. */      \
     X(TN_PRIM_MAX_POOL, WINDOW,                                                                    \
       "k::max_pool(Tensor x, int[] kernel, int[] stride, int[] pad_lo, int[] dilation, "           \
       "SymInt[] out_sizes) -> (Tensor values, Tensor indices)")                                    \
