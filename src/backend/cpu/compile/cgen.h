@@ -64,8 +64,9 @@ typedef struct tn_cg {
  * the bits, tn_cg_print_parts() prints the parts between prelude and kernels. */
 typedef enum tn_cg_part {
     TN_CG_PART_ROWS = 1 << 0,
-    TN_CG_PART_AMX = 1 << 1,
-    TN_CG_PART_ATTENTION = 1 << 2,
+    TN_CG_PART_ATTENTION = 1 << 1,
+    TN_CG_PART_BF16 = 1 << 2,
+    TN_CG_PART_AMX = 1 << 3,
 } tn_cg_part;
 void tn_cg_print_parts(uint32_t parts, tn_buf *out);
 
