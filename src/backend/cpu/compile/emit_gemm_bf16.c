@@ -16,9 +16,11 @@
 #include "backend/cpu/compile/emit_bf16.h"
 
 enum {
-    FEW_ROWS = 4, /* up to here the vector units are as fast as memory */
+    FEW_ROWS = 2, /* up to here the vector units are as fast as memory */
     VECTOR_BLOCK = 48,
-    AHEAD_LINES = 8, /* of the next pass, per step and 32 rows: a whole pass per full block */
+    AHEAD_LINES = 8,    /* of the next pass, per step and 32 rows: a whole pass per full block */
+    ALIAS_BYTES = 4096, /* rows so far apart share the lines of one set of L1 */
+    COPY_PADDING = 32,  /* elements behind each copied row, so that copies do not */
 };
 
 typedef struct gemm {
@@ -77,7 +79,10 @@ static void choose(gemm *g) {
     g->has_tiles = g->cg->target->has_amx_bf16 && spec->m->max > FEW_ROWS;
     g->has_few_rows_path = g->cg->target->has_amx_bf16 && spec->m->min <= FEW_ROWS;
     const bool is_whole = tn_sym_is(tn_sym_mod(syms, spec->k, tn_sym_const(syms, TN_BF16_STEP)), 0);
-    g->copies_a = !is_whole || !tn_sym_is(spec->a.strides[spec->batch_rank + 1], 1);
+    const tn_sym *row = spec->a.strides[spec->batch_rank];
+    const bool is_aliasing = tn_sym_is_const(row) && row->value * 2 % ALIAS_BYTES == 0;
+    g->copies_a = !is_whole || !tn_sym_is(spec->a.strides[spec->batch_rank + 1], 1) ||
+                  (g->has_tiles && is_aliasing);
     g->packs_b = !spec->b_is_const;
     g->block_rows = g->has_tiles ? TN_BF16_BLOCK : VECTOR_BLOCK;
     g->panel_columns = spec->is_paired ? TN_BF16_PANEL / 2 : TN_BF16_PANEL;
@@ -218,7 +223,7 @@ static void print_copy(const gemm *g, const char *prepare) {
     const char *row = tn_cg_sym(cg, strides[0]), *column = tn_cg_sym(cg, strides[1]);
     const char *same = g->packs_b ? "task" : "shared";
     tn_cg_line(cg, "if (%s != copied)", same);
-    tn_cg_line(cg, "    %s(%s + m * %s, %s, %s, rows, k_count, a);", prepare,
+    tn_cg_line(cg, "    %s(%s + m * %s, %s, %s, rows, k_count, a, a_row);", prepare,
                matrix(g, &g->spec->a), row, row, column);
     tn_cg_line(cg, "copied = %s;", same);
 }
@@ -229,7 +234,7 @@ static void print_tile_product(const gemm *g) {
     const char *row_stride = tn_cg_sym(cg, g->spec->a.strides[g->spec->batch_rank]);
     if (g->copies_a) {
         print_copy(g, "tn_bf16_copy");
-        row_stride = "padded_k";
+        row_stride = "a_row";
     } else {
         tn_cg_line(cg, "const uint16_t *const a = %s + m * %s;", matrix(g, &g->spec->a),
                    row_stride);
@@ -271,8 +276,10 @@ static void print_tasks(const gemm *g, const char *name, bool with_tiles) {
     } else {
         tn_cg_line(cg, "float *const a = (float *)(%s);", after_c);
     }
-    if (g->copies_a || !with_tiles)
+    if (g->copies_a || !with_tiles) {
+        tn_cg_line(cg, "const int64_t a_row = padded_k + %d;", COPY_PADDING);
         tn_cg_line(cg, "int64_t copied = -1;");
+    }
     tn_cg_line(cg, "for (int64_t task = task_begin; task < task_end; task++) {");
     print_task(g);
     print_right_side(g);
@@ -280,7 +287,7 @@ static void print_tasks(const gemm *g, const char *name, bool with_tiles) {
         print_tile_product(g);
     } else {
         print_copy(g, "tn_bf16_widen");
-        tn_cg_line(cg, "tn_bf16_multiply(a, padded_k, rows, b, padded_k, c);");
+        tn_cg_line(cg, "tn_bf16_multiply(a, a_row, rows, b, padded_k, c);");
     }
     tn_cg_line(cg, "%s_store(buf, sym, %sm, rows, n, c);", g->spec->name, batch_names(g, ""));
     tn_cg_close(cg, "");
@@ -310,13 +317,15 @@ static void print_kernel(const gemm *g) {
 
 static const tn_sym *scratch_bytes(const gemm *g) {
     tn_syms *syms = g->cg->syms;
-    int64_t per_k = g->packs_b ? TN_BF16_PANEL * 2 : 0;
-    const int64_t vector_rows = g->has_tiles ? FEW_ROWS : g->block_rows;
-    const int64_t widened = vector_rows * (int64_t)sizeof(float);
-    const int64_t copied = g->copies_a ? g->block_rows * 2 : 0;
-    per_k += !g->has_tiles ? widened : g->has_few_rows_path && widened > copied ? widened : copied;
+    const int64_t widened = (g->has_tiles ? FEW_ROWS : g->block_rows) * (int64_t)sizeof(float);
+    const int64_t copied = g->copies_a ? g->block_rows * (int64_t)sizeof(uint16_t) : 0;
+    const bool needs_widened = !g->has_tiles || (g->has_few_rows_path && widened > copied);
+    const tn_sym *a_row = tn_sym_addi(syms, g->padded_k, COPY_PADDING);
+    const tn_sym *a = tn_sym_muli(syms, a_row, needs_widened ? widened : copied);
+    const int64_t b_row = g->packs_b ? TN_BF16_PANEL * (int64_t)sizeof(uint16_t) : 0;
+    const tn_sym *b = tn_sym_muli(syms, g->padded_k, b_row);
     const int64_t results = g->block_rows * TN_BF16_PANEL * (int64_t)sizeof(float);
-    return tn_sym_addi(syms, tn_sym_muli(syms, g->padded_k, per_k), results);
+    return tn_sym_addi(syms, tn_sym_add(syms, a, b), results);
 }
 
 tn_status tn_emit_gemm_bf16(tn_cg *cg, const tn_gemm_spec *spec, tn_cg_kernel *out_kernel) {
