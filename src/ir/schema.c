@@ -88,21 +88,27 @@ static bool take(parser *p, char c) {
     return true;
 }
 
-/* The word or character at the position, for messages. */
+static bool is_name_char(char c) {
+    return is_name_start(c) || is_digit(c);
+}
+
+/* What stands at the position: a word, a number or a character. */
 static tn_str seen(parser *p) {
-    char c = peek(p);
-    if (p->at >= p->text.len)
-        return TN_STR("the end");
     size_t end = p->at + 1;
-    while (is_name_start(c) && end < p->text.len && end - p->at < 40 &&
-           (is_name_start(p->text.data[end]) || is_digit(p->text.data[end])))
+    bool is_word = is_name_char(p->text.data[p->at]);
+    while (is_word && end < p->text.len && end - p->at < 40 &&
+           (is_name_char(p->text.data[end]) || p->text.data[end] == '.'))
         end++;
     return (tn_str){p->text.data + p->at, end - p->at};
 }
 
 static tn_status wrong(parser *p, const char *expected) {
-    tn_str word = seen(p);
+    (void)peek(p);
     tn_str shown = {p->text.data, p->text.len < 200 ? p->text.len : 200};
+    if (p->at >= p->text.len)
+        return tn_error_make(TN_INVALID_ARGUMENT, "schema '%.*s': ends at column %zu, expected %s",
+                             TN_STR_ARG(shown), p->at + 1, expected);
+    tn_str word = seen(p);
     return tn_error_make(TN_INVALID_ARGUMENT, "schema '%.*s': column %zu: seen '%.*s', expected %s",
                          TN_STR_ARG(shown), p->at + 1, TN_STR_ARG(word), expected);
 }
@@ -111,13 +117,12 @@ static tn_status expect(parser *p, char c, const char *expected) {
     return take(p, c) ? NULL : wrong(p, expected);
 }
 
-/* A run of name characters; dots too where the notation has dotted names. */
+/* A run of name characters, empty if there is none. */
 static tn_str scan_name(parser *p) {
     if (!is_name_start(peek(p)))
         return (tn_str){NULL, 0};
     size_t start = p->at;
-    while (p->at < p->text.len &&
-           (is_name_start(p->text.data[p->at]) || is_digit(p->text.data[p->at])))
+    while (p->at < p->text.len && is_name_char(p->text.data[p->at]))
         p->at++;
     return (tn_str){p->text.data + start, p->at - start};
 }
@@ -524,8 +529,14 @@ static tn_status parse_op_name(parser *p, tn_schema *schema) {
     TN_TRY(expect(p, ':', "'::' after the namespace"));
     TN_TRY(parse_name(p, "an operator's name after '::'", &part));
     TN_TRY(keep(p, (tn_str){p->text.data + start, p->at - start}, &schema->name));
+    tn_str full = {p->text.data + start, p->at - start};
+    if (memchr(full.data, ' ', full.len) || memchr(full.data, '\t', full.len)) {
+        p->at = start;
+        return wrong(p, "an operator's name without blanks");
+    }
     schema->overload = TN_STR("");
-    if (take(p, '.')) {
+    if (p->at < p->text.len && p->text.data[p->at] == '.') {
+        p->at++;
         TN_TRY(parse_name(p, "an overload's name after '.'", &part));
         TN_TRY(keep(p, part, &schema->overload));
     }

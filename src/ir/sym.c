@@ -163,9 +163,10 @@ const tn_sym *tn_sym_const(tn_syms *syms, int64_t value) {
 /* ---- symbols -------------------------------------------------------------------------------- */
 
 bool tn_sym_name_ok(tn_str name) {
-    static const char *const functions[] = {"min", "max", "select", "ceildiv"};
-    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-        if (tn_str_is(name, functions[i]))
+    static const char *const taken[] = {"min",  "max",   "select", "ceildiv", "none",
+                                        "true", "false", "inf",    "nan",     "graph"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (tn_str_is(name, taken[i]))
             return false;
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];

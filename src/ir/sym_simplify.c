@@ -53,7 +53,7 @@ static const tn_sym *merge_nested(tn_syms *syms, const tn_poly *rest, int64_t d)
     const tn_sym *inner = rest->terms[0].mono;
     int64_t product = 0, shift = 0;
     bool has_form = rest->terms[0].coef == 1 && inner && inner->kind == TN_SYM_FLOORDIV &&
-                    tn_sym_is_const(inner->args[1]) && inner->args[1]->value > 0 &&
+                    tn_sym_is_const(inner->args[1]) &&
                     (rest->count == 1 || (rest->count == 2 && !rest->terms[1].mono));
     if (!has_form || !tn_mul_i64(inner->args[1]->value, d, &product) ||
         !tn_mul_i64(inner->args[1]->value, tn_poly_constant(rest), &shift))
@@ -237,7 +237,7 @@ static bool cancel(tn_syms *syms, tn_poly *a, tn_poly *b) {
     for (uint32_t i = 0; mono && i < count; i++) {
         const tn_sym *atom = mono->kind == TN_SYM_MUL ? mono->args[i] : mono;
         const tn_sym *larger = NULL, *quotient = NULL;
-        bool is_shared = atom->min > 0 && tn_mono_mul(syms, shared.mono, atom, &larger) &&
+        bool is_shared = tn_mono_mul(syms, shared.mono, atom, &larger) &&
                          tn_mono_div(syms, mono, larger, &quotient);
         for (uint32_t k = 0; is_shared && k < a->count; k++)
             is_shared = tn_mono_div(syms, a->terms[k].mono, larger, &quotient);
@@ -276,7 +276,7 @@ static void floordiv_range(const tn_sym *a, const tn_sym *b, int64_t *out_min, i
 
 /* 0 <= a < b for all values. */
 static bool is_below(tn_syms *syms, const tn_sym *a, const tn_sym *b) {
-    return a->min >= 0 && b->min > 0 && tn_sym_known_le(syms, b, a) == 0;
+    return a->min >= 0 && tn_sym_known_le(syms, b, a) == 0;
 }
 
 const tn_sym *tn_sym_floordiv(tn_syms *syms, const tn_sym *a, const tn_sym *b) {
@@ -429,19 +429,20 @@ static bool is_comparison(const tn_sym *s) {
     return s->kind == TN_SYM_EQ || s->kind == TN_SYM_LE;
 }
 
-/* Interns "positive terms kind negative terms and constant", which is difference kind 0. */
-static const tn_sym *compare_sides(tn_syms *syms, tn_sym_kind kind, const tn_poly *difference) {
+/* "positive terms ? negative terms and constant", from a difference to be compared with 0. */
+static bool split_sides(tn_syms *syms, const tn_poly *difference, const tn_sym *out_sides[2]) {
     tn_poly left = {0}, right = {0};
     for (uint32_t i = 0; i < difference->count; i++) {
         int64_t coef = difference->terms[i].coef;
         const tn_sym *mono = difference->terms[i].mono;
         bool is_left = mono && coef > 0;
         if (!is_left && coef == INT64_MIN)
-            return fail_overflow(syms);
+            return fail_overflow(syms) != NULL;
         keep_term(is_left ? &left : &right, is_left ? coef : -coef, mono);
     }
-    const tn_sym *args[2] = {tn_poly_to_sym(syms, &left), tn_poly_to_sym(syms, &right)};
-    return args[0] && args[1] ? tn_sym_intern(syms, kind, args, 2, 0, 1) : NULL;
+    out_sides[0] = tn_poly_to_sym(syms, &left);
+    out_sides[1] = tn_poly_to_sym(syms, &right);
+    return out_sides[0] && out_sides[1];
 }
 
 static bool subtract(tn_syms *syms, const tn_sym *a, const tn_sym *b, tn_poly *out) {
@@ -481,7 +482,10 @@ const tn_sym *tn_sym_le(tn_syms *syms, const tn_sym *a, const tn_sym *b) {
     if (!subtract(syms, a, b, &difference))
         return NULL;
     (void)divide_by_gcd(&difference, false);
-    return compare_sides(syms, TN_SYM_LE, &difference);
+    const tn_sym *sides[2];
+    if (!split_sides(syms, &difference, sides))
+        return NULL;
+    return tn_sym_intern(syms, TN_SYM_LE, sides, 2, 0, 1);
 }
 
 const tn_sym *tn_sym_lt(tn_syms *syms, const tn_sym *a, const tn_sym *b) {
@@ -504,15 +508,6 @@ const tn_sym *tn_sym_eq(tn_syms *syms, const tn_sym *a, const tn_sym *b) {
     int known = tn_sym_known_eq(syms, a, b);
     if (known >= 0)
         return tn_sym_const(syms, known);
-    if (is_comparison(b)) {
-        const tn_sym *swapped = a;
-        a = b;
-        b = swapped;
-    }
-    if (is_comparison(a) && tn_sym_is(b, 0))
-        return negate_truth(syms, a);
-    if (is_comparison(a) && tn_sym_is(b, 1))
-        return a;
     tn_poly difference;
     if (!subtract(syms, a, b, &difference))
         return NULL;
@@ -521,7 +516,14 @@ const tn_sym *tn_sym_eq(tn_syms *syms, const tn_sym *a, const tn_sym *b) {
     tn_poly zero = {0};
     if (difference.terms[0].coef < 0 && !tn_poly_add(syms, &zero, -1, &difference, &difference))
         return NULL;
-    return compare_sides(syms, TN_SYM_EQ, &difference);
+    const tn_sym *sides[2];
+    if (!split_sides(syms, &difference, sides))
+        return NULL;
+    if (is_comparison(sides[0]) && tn_sym_is(sides[1], 0))
+        return negate_truth(syms, sides[0]);
+    if (is_comparison(sides[0]) && tn_sym_is(sides[1], 1))
+        return sides[0];
+    return tn_sym_intern(syms, TN_SYM_EQ, sides, 2, 0, 1);
 }
 
 const tn_sym *tn_sym_select(tn_syms *syms, const tn_sym *cond, const tn_sym *a, const tn_sym *b) {
@@ -558,9 +560,8 @@ static bool prove_le_zero(tn_syms *syms, const tn_sym *d, int depth);
 static bool prove_by_atom(tn_syms *syms, const tn_sym *d, const tn_poly_term *term, int depth) {
     const tn_sym *atom = term->mono;
     bool is_above = term->coef > 0; /* an upper bound of the atom is wanted */
-    if (atom->kind == TN_SYM_FLOORDIV && tn_sym_is_const(atom->args[1]) &&
-        atom->args[1]->value > 0) {
-        int64_t c = atom->args[1]->value; /* x - c + 1 <= c * (x // c) <= x */
+    if (atom->kind == TN_SYM_FLOORDIV && tn_sym_is_const(atom->args[1])) {
+        int64_t c = atom->args[1]->value; /* always positive; x - c + 1 <= c * (x // c) <= x */
         const tn_sym *bound = is_above ? atom->args[0] : tn_sym_addi(syms, atom->args[0], 1 - c);
         return prove_le_zero(syms, replace_atom(syms, d, term, bound, c), depth - 1);
     }
