@@ -1,15 +1,8 @@
-/* emit_bf16.h: contractions of bf16 operands, accumulated in fp32; tn_emit_gemm and tn_emit_conv
- * choose them by dtype. Also what the two share: the order of packed weights, and the loop over k.
- */
+/* emit_bf16.h: what the bf16 contractions share: the order of packed weights, and passes over k. */
 #ifndef TN_CPU_EMIT_BF16_H
 #define TN_CPU_EMIT_BF16_H
 
-#include "backend/cpu/compile/cgen.h"
-
-TN_MUST_USE tn_status tn_emit_gemm_bf16(tn_cg *cg, const tn_gemm_spec *spec,
-                                        tn_cg_kernel *out_kernel);
-TN_MUST_USE tn_status tn_emit_conv_bf16(tn_cg *cg, const tn_conv_spec *spec,
-                                        tn_cg_kernel *out_kernel);
+#include "backend/cpu/compile/emit_contract.h"
 
 enum {
     TN_BF16_STEP = 32,       /* rows of k of one tile */

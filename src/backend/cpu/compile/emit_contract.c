@@ -5,6 +5,8 @@ tn_status tn_emit_gemm(tn_cg *cg, const tn_gemm_spec *spec, tn_cg_kernel *out_ke
     *out_kernel = (tn_cg_kernel){0};
     if (spec->dtype == TN_F32)
         return tn_emit_gemm_f32(cg, spec, out_kernel);
-    return tn_error_make(TN_UNSUPPORTED, "matrix product of %s on the CPU, expected f32",
+    if (spec->dtype == TN_BF16)
+        return tn_emit_gemm_bf16(cg, spec, out_kernel);
+    return tn_error_make(TN_UNSUPPORTED, "matrix product of %s on the CPU, expected f32 or bf16",
                          tn_dtype_name(spec->dtype));
 }

@@ -13,4 +13,8 @@ TN_MUST_USE tn_status tn_emit_conv_f32(tn_cg *cg, const tn_conv_spec *spec,
 TN_MUST_USE tn_status tn_emit_depthwise_f32(tn_cg *cg, const tn_conv_spec *spec,
                                             tn_cg_kernel *out_kernel);
 
+/* bf16 operands, accumulated in fp32. */
+TN_MUST_USE tn_status tn_emit_gemm_bf16(tn_cg *cg, const tn_gemm_spec *spec,
+                                        tn_cg_kernel *out_kernel);
+
 #endif

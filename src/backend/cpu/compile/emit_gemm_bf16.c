@@ -245,7 +245,8 @@ static void print_tile_product(const gemm *g) {
     tn_cg_line(cg, "const char *const next = (const char *)(right + PASS * TN_BF16_PANEL);");
     tn_cg_line(
         cg,
-        "tn_amx_multiply(a + k, %s * 2, rows, right, depth / TN_BF16_STEP, c, k == 0, next, %d);",
+        "tn_amx_multiply(a + k, %s, rows, NULL, right, depth / TN_BF16_STEP, c, k == 0, next, "
+        "%d);",
         row_stride, g->packs_b ? 0 : AHEAD_LINES);
     tn_cg_close(cg, "");
 }
@@ -287,7 +288,7 @@ static void print_tasks(const gemm *g, const char *name, bool with_tiles) {
         print_tile_product(g);
     } else {
         print_copy(g, "tn_bf16_widen");
-        tn_cg_line(cg, "tn_bf16_multiply(a, a_row, rows, b, padded_k, c);");
+        tn_cg_line(cg, "tn_bf16_multiply(a, a_row, rows, NULL, b, padded_k / TN_BF16_STEP, c);");
     }
     tn_cg_line(cg, "%s_store(buf, sym, %sm, rows, n, c);", g->spec->name, batch_names(g, ""));
     tn_cg_close(cg, "");
