@@ -10,6 +10,7 @@ static void softmax_row(double *row, int64_t count, bool is_log) {
         highest = isnan(row[i]) || row[i] > highest ? row[i] : highest;
     for (int64_t i = 0; i < count; i++)
         sum += exp(row[i] - highest);
+    /* cppcheck-suppress invalidFunctionArg ; a row has an element, so the sum is not 0 */
     double log_sum = log(sum);
     for (int64_t i = 0; i < count; i++)
         row[i] = is_log ? row[i] - highest - log_sum : exp(row[i] - highest) / sum;

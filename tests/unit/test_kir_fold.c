@@ -74,8 +74,8 @@ static void left_alone(void **state) {
         "graph g { %r: f32[2] = k::random([2], \"normal\", 1, 2, f32) return %r }",
         /* 4 GiB, and an index that is outside: an error to report at run time. */
         "graph g { %r: f32[1073741824] = k::iota([1073741824], 0, 0.0, 1.0, f32) return %r }",
-        "graph g { const %x: f32[2] = [1.0, 2.0] const %i: i64[1] = [2]\n"
-        "%r: f32[1] = k::take(%x, %i, 0) return %r }"};
+        ("graph g { const %x: f32[2] = [1.0, 2.0] const %i: i64[1] = [2]\n"
+         "%r: f32[1] = k::take(%x, %i, 0) return %r }")};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         tn_test_graph test;
         tn_value *values[1];
