@@ -69,7 +69,4 @@ bool tn_infer_same_dim(tn_infer *in, const tn_sym *a, const tn_sym *b);
 /* Broadcasts type's dims into *inout_shape (rank and dims). */
 bool tn_infer_broadcast(tn_infer *in, const tn_type *type, tn_type *inout_shape);
 
-bool tn_dtype_is_float(tn_dtype dtype);
-bool tn_dtype_is_int(tn_dtype dtype); /* bool is none */
-
 #endif

@@ -100,6 +100,4 @@ static inline int64_t tn_max_i64(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-bool tn_dtype_is_float(tn_dtype dtype);
-
 #endif

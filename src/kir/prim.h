@@ -212,6 +212,10 @@ tn_prim tn_prim_from_name(tn_str name);
 /* Adds all primitives to a table. */
 TN_MUST_USE tn_status tn_prim_table_fill(tn_op_table *table);
 
+/* Facts of dtypes. Thread-safe. */
+bool tn_dtype_is_float(tn_dtype dtype);
+bool tn_dtype_is_int(tn_dtype dtype); /* bool is none */
+
 static inline tn_prim tn_node_prim(const tn_node *node) {
     return node->op->op_class == TN_OP_PRIM ? (tn_prim)node->op->code : TN_PRIM_NONE;
 }
