@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-#include "emit_harness.h"
+#include "emitted.h"
+#include "guarded.h"
 
 enum { STATIC = 0, DYNAMIC_M = 1, DYNAMIC_N = 2, DYNAMIC_K = 4, DYNAMIC_BATCH = 8 };
 enum b_layout { B_PACKED, B_PACKED_FROM_COLUMNS, B_ROWS, B_COLUMNS, B_SHARED };
@@ -100,7 +101,9 @@ static void print_store(tn_cg *cg, const struct gemm_case *c, const tn_sym *m, c
     tn_cg_end_function(cg, &function);
 }
 
-static void print_case(tn_cg *cg, const struct gemm_case *c, tn_cg_kernel *kernel) {
+static void print_case(tn_test_unit *unit, const struct gemm_case *c) {
+    tn_cg *cg = &unit->cg;
+    tn_cg_kernel kernel;
     const tn_sym *m = size(cg, c, DYNAMIC_M, "m", c->m), *n = size(cg, c, DYNAMIC_N, "n", c->n);
     const tn_sym *k = size(cg, c, DYNAMIC_K, "k", c->k);
     const tn_sym *one = tn_sym_const(cg->syms, 1), *zero = tn_sym_const(cg->syms, 0);
@@ -128,8 +131,9 @@ static void print_case(tn_cg *cg, const struct gemm_case *c, tn_cg_kernel *kerne
     spec.a.strides[rank + 1] = c->a_is_transposed ? pitch : one;
     spec.b.strides[rank] = c->b == B_COLUMNS ? one : n;
     spec.b.strides[rank + 1] = c->b == B_COLUMNS ? k : one;
-    assert_null(tn_emit_gemm(cg, &spec, kernel));
-    assert_int_equal(kernel->pack_count, b_is_const(c) ? 1 : 0);
+    tn_status status = tn_emit_gemm(cg, &spec, &kernel);
+    tn_test_unit_add(unit, c->name, status, &kernel);
+    assert_int_equal(kernel.pack_count, b_is_const(c) ? 1 : 0);
 }
 
 static void reference(const struct gemm_case *c, const float *a, const float *b, const float *bias,
@@ -153,47 +157,46 @@ static void reference(const struct gemm_case *c, const float *a, const float *b,
 }
 
 /* The packed weight: guarded, since kernels may read it to its end and no further. */
-static float *pack(const struct gemm_case *c, const tn_cg_kernel *kernel, float *weight) {
-    float *packed = emit_guarded(kernel->packs[0].bytes / sizeof(float));
+static float *pack(const struct gemm_case *c, const tn_cg_pack *how, float *weight) {
+    float *packed = tn_test_guarded(how->bytes / sizeof(float));
     bool columns = c->b == B_PACKED_FROM_COLUMNS;
     tn_tensor tensor = {.dtype = TN_F32,
                         .rank = 2,
                         .dims = {c->k, c->n},
                         .strides = {columns ? 1 : c->n, columns ? c->k : 1},
                         .data = weight};
-    kernel->packs[0].pack(&kernel->packs[0], &tensor, packed);
+    how->pack(how, &tensor, packed);
     return packed;
 }
 
-static void run_case(emit_harness *harness, const struct gemm_case *c, const tn_cg_kernel *kernel,
-                     const int64_t *sym_values) {
+static void run_case(const tn_test_unit *unit, const struct gemm_case *c,
+                     const tn_test_kernel *kernel, const int64_t *sym_values) {
     unsigned long long state = 88172645463325252ull;
+    const tn_cg_pack *how = &kernel->facts.packs[0];
     size_t a_count = (size_t)(batch_count(c) * a_batch_stride(c) - (c->m ? c->a_padding : 0));
     size_t b_count = (size_t)(c->k * c->n * (b_is_const(c) ? 1 : batch_count(c)));
     size_t out_count = (size_t)(batch_count(c) * c->m * out_columns(c));
-    float *a = emit_guarded(a_count), *b = emit_guarded(b_count),
-          *bias = emit_guarded((size_t)c->n);
-    float *out = emit_guarded(out_count), *again = emit_guarded(out_count);
+    float *a = tn_test_guarded_random(a_count, &state);
+    float *b = tn_test_guarded_random(b_count, &state);
+    float *bias = tn_test_guarded_random((size_t)c->n, &state);
+    float *out = tn_test_guarded(out_count), *again = tn_test_guarded(out_count);
     double *want = calloc(out_count + 1, sizeof *want);
     assert_non_null(want);
-    emit_fill(a, a_count, &state);
-    emit_fill(b, b_count, &state);
-    emit_fill(bias, (size_t)c->n, &state);
     reference(c, a, b, bias, want);
-    float *packed = b_is_const(c) ? pack(c, kernel, b) : b;
-    void *buf[] = {a, packed, out, bias};
-    emit_run(harness, c->name, kernel, buf, sym_values, true);
-    emit_compare(c->name, out, want, out_count, 1e-6);
-    buf[BUF_OUT] = again;
-    emit_run(harness, c->name, kernel, buf, sym_values, false);
+    float *packed = b_is_const(c) ? pack(c, how, b) : b;
+    tn_test_run(unit, kernel, (void *[]){a, packed, out, bias}, sym_values, 1);
+    double error = tn_test_relative_error(out, want, out_count);
+    if (error > 1e-6)
+        fail_msg("%s on %s: relative L2 error %.2e", c->name, unit->isa.name, error);
+    tn_test_run(unit, kernel, (void *[]){a, packed, again, bias}, sym_values, INT64_MAX);
     assert_memory_equal(out, again, out_count * sizeof *out);
     if (packed != b)
-        emit_guarded_free(packed, kernel->packs[0].bytes / sizeof(float));
-    emit_guarded_free(a, a_count);
-    emit_guarded_free(b, b_count);
-    emit_guarded_free(bias, (size_t)c->n);
-    emit_guarded_free(out, out_count);
-    emit_guarded_free(again, out_count);
+        tn_test_guarded_free(packed, how->bytes / sizeof(float));
+    tn_test_guarded_free(a, a_count);
+    tn_test_guarded_free(b, b_count);
+    tn_test_guarded_free(bias, (size_t)c->n);
+    tn_test_guarded_free(out, out_count);
+    tn_test_guarded_free(again, out_count);
     free(want);
 }
 
@@ -213,20 +216,19 @@ static int64_t symbol_value(const tn_sym *symbol) {
 }
 
 static void check_isa(const tn_test_isa *isa) {
-    static tn_cg_kernel kernels[CASE_COUNT];
-    emit_harness harness;
-    emit_harness_open(&harness, isa);
+    static tn_test_unit unit;
+    tn_test_unit_begin(&unit, isa);
     for (size_t i = 0; i < CASE_COUNT; i++)
-        print_case(&harness.cg, &cases[i], &kernels[i]);
-    emit_harness_compile(&harness, "gemm");
+        print_case(&unit, &cases[i]);
+    tn_test_unit_compile(&unit, "gemm");
     int64_t values[64];
-    size_t count = tn_sym_var_count(harness.cg.syms);
+    size_t count = tn_sym_var_count(unit.syms);
     assert_true(count <= sizeof values / sizeof *values);
     for (size_t i = 0; i < count; i++)
-        values[i] = symbol_value(tn_sym_var_at(harness.cg.syms, i));
+        values[i] = symbol_value(tn_sym_var_at(unit.syms, i));
     for (size_t i = 0; i < CASE_COUNT; i++)
-        run_case(&harness, &cases[i], &kernels[i], values);
-    emit_harness_close(&harness);
+        run_case(&unit, &cases[i], &unit.kernels[i], values);
+    tn_test_unit_end(&unit);
 }
 
 static void products(void **state) {
@@ -237,20 +239,19 @@ static void products(void **state) {
         check_isa(&isas[i]);
 }
 
-/* Equal specs print equal text; allocation failures come back as a status. */
+/* Equal specs print equal text. */
 static void is_deterministic(void **state) {
     (void)state;
+    static tn_test_unit first, second;
     const tn_test_isa *isas;
     tn_test_isas(&isas);
-    emit_harness first, second;
-    tn_cg_kernel kernel;
-    emit_harness_open(&first, &isas[0]);
-    emit_harness_open(&second, &isas[0]);
-    print_case(&first.cg, &cases[4], &kernel);
-    print_case(&second.cg, &cases[4], &kernel);
-    assert_string_equal(tn_buf_cstr(&first.source), tn_buf_cstr(&second.source));
-    emit_harness_close(&first);
-    emit_harness_close(&second);
+    tn_test_unit_begin(&first, &isas[0]);
+    tn_test_unit_begin(&second, &isas[0]);
+    print_case(&first, &cases[4]);
+    print_case(&second, &cases[4]);
+    assert_string_equal(tn_buf_cstr(&first.out), tn_buf_cstr(&second.out));
+    tn_test_unit_end(&first);
+    tn_test_unit_end(&second);
 }
 
 int main(void) {

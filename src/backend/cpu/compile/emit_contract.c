@@ -10,3 +10,14 @@ tn_status tn_emit_gemm(tn_cg *cg, const tn_gemm_spec *spec, tn_cg_kernel *out_ke
     return tn_error_make(TN_UNSUPPORTED, "matrix product of %s on the CPU, expected f32 or bf16",
                          tn_dtype_name(spec->dtype));
 }
+
+tn_status tn_emit_conv(tn_cg *cg, const tn_conv_spec *spec, tn_cg_kernel *out_kernel) {
+    *out_kernel = (tn_cg_kernel){0};
+    bool is_depthwise = spec->groups == spec->in_c && spec->groups == spec->out_c;
+    if (spec->dtype == TN_F32 && is_depthwise)
+        return tn_emit_depthwise_f32(cg, spec, out_kernel);
+    if (spec->dtype == TN_F32)
+        return tn_emit_conv_f32(cg, spec, out_kernel);
+    return tn_error_make(TN_UNSUPPORTED, "convolution of %s on the CPU, expected f32",
+                         tn_dtype_name(spec->dtype));
+}
