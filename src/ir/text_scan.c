@@ -153,8 +153,11 @@ tn_status tn_scan_string(tn_scan *scan, tn_str *out_string) {
 }
 
 tn_status tn_scan_name(tn_scan *scan, const char *expected, tn_str *out_name) {
-    if (tn_scan_peek(scan) == '"')
-        return tn_scan_string(scan, out_name);
-    *out_name = tn_scan_word(scan, ".");
-    return out_name->len ? NULL : tn_scan_wrong(scan, "%s", expected);
+    if (tn_scan_peek(scan) != '"') {
+        *out_name = tn_scan_word(scan, ".");
+        return out_name->len ? NULL : tn_scan_wrong(scan, "%s", expected);
+    }
+    size_t at = scan->at;
+    TN_TRY(tn_scan_string(scan, out_name));
+    return out_name->len ? NULL : tn_scan_error(scan, at, "an empty name, expected %s", expected);
 }

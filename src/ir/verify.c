@@ -181,6 +181,17 @@ static bool list_fits(tn_param_type type, tn_arg_kind kind) {
     }
 }
 
+static const char *kind_name(tn_arg_kind kind) {
+    static const char *const names[] = {
+        [TN_ARG_NONE] = "None",      [TN_ARG_VALUE] = "a tensor", [TN_ARG_VALUES] = "tensors",
+        [TN_ARG_INT] = "an integer", [TN_ARG_INTS] = "integers",  [TN_ARG_FLOAT] = "a float",
+        [TN_ARG_FLOATS] = "floats",  [TN_ARG_BOOL] = "a bool",    [TN_ARG_BOOLS] = "bools",
+        [TN_ARG_STR] = "a string",   [TN_ARG_STRS] = "strings",   [TN_ARG_DTYPE] = "a dtype",
+        [TN_ARG_GRAPH] = "a graph",
+    };
+    return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "of no known kind";
+}
+
 static bool arg_fits(const tn_param *param, const tn_arg *arg) {
     if (arg->kind == TN_ARG_NONE)
         return param->is_optional || param->type == TN_PARAM_ANY ||
@@ -221,8 +232,8 @@ static tn_status check_args(checker *c, const tn_node *node) {
     for (uint32_t i = 0; i < schema->param_count; i++) {
         const tn_arg *arg = &node->args[i];
         if (!arg_fits(&schema->params[i], arg))
-            return wrong_node(node, "argument '%.*s' has kind %d, which its type does not take",
-                              TN_STR_ARG(schema->params[i].name), (int)arg->kind);
+            return wrong_node(node, "argument '%.*s' is %s, which its type does not take",
+                              TN_STR_ARG(schema->params[i].name), kind_name(arg->kind));
         if (arg->kind == TN_ARG_INT && !arg->i)
             return wrong_node(node, "argument '%.*s' is a NULL expression",
                               TN_STR_ARG(schema->params[i].name));
