@@ -1,0 +1,345 @@
+/* context_shape.c: from input shapes to launch records. Runs when a shape or an address has
+ * changed; a failure leaves the context stale, so that the next run tries again. */
+#include <string.h>
+
+#include "base/checked.h"
+#include "engine/memory_plan.h"
+#include "run/context.h"
+
+static const tn_program *program_of(const tn_context *context) {
+    return &context->session->engine->file.program;
+}
+
+/* ---- sizes -------------------------------------------------------------------------------------
+ */
+
+static tn_status check_inputs_given(const tn_context *context) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->input_count; i++)
+        if (!context->inputs[i].data)
+            return tn_error_make(TN_INVALID_ARGUMENT, "input %s has not been set",
+                                 tn_program_str(p, p->inputs[i].name).data);
+    return NULL;
+}
+
+static tn_status check_symbol_ranges(const tn_context *context) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->symbol_count; i++) {
+        const tn_rec_symbol *symbol = &p->symbols[i];
+        int64_t value = context->values[symbol->value];
+        if (value >= symbol->min && value <= symbol->max)
+            continue;
+        const tn_rec_instr *instr = &p->instrs[symbol->value];
+        tn_str name = tn_program_str(p, symbol->name);
+        tn_str input = tn_program_str(p, p->inputs[instr->a < p->input_count ? instr->a : 0].name);
+        if (symbol->max == INT64_MAX)
+            return tn_error_make(
+                TN_OUT_OF_RANGE, "input %s: dimension %u (%s) is %lld, expected at least %lld",
+                input.data, instr->b, name.data, (long long)value, (long long)symbol->min);
+        return tn_error_make(TN_OUT_OF_RANGE,
+                             "input %s: dimension %u (%s) is %lld, expected %lld to %lld",
+                             input.data, instr->b, name.data, (long long)value,
+                             (long long)symbol->min, (long long)symbol->max);
+    }
+    return NULL;
+}
+
+/* Every input's size must be what the program computes for it: symbols that several inputs share
+ * must agree, and expressions of symbols must hold. */
+static tn_status check_input_dims(const tn_context *context) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->input_count; i++) {
+        const tn_rec_tensor *tensor = &p->tensors[p->inputs[i].tensor];
+        for (uint32_t d = 0; d < tensor->rank; d++) {
+            int64_t wanted = context->values[tensor->dims[d]];
+            int64_t seen = context->inputs[i].dims[d];
+            if (seen != wanted)
+                return tn_error_make(TN_INVALID_ARGUMENT,
+                                     "input %s: dimension %u is %lld, expected %lld as the other "
+                                     "inputs' shapes demand",
+                                     tn_program_str(p, p->inputs[i].name).data, d, (long long)seen,
+                                     (long long)wanted);
+        }
+    }
+    return NULL;
+}
+
+static tn_status evaluate_sizes(tn_context *context) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->input_count; i++)
+        memcpy(context->input_dims[i], context->inputs[i].dims, sizeof context->input_dims[i]);
+    TN_TRY(tn_program_eval(p, (const int64_t(*)[TN_MAX_RANK])context->input_dims, context->values));
+    TN_TRY(check_symbol_ranges(context));
+    TN_TRY(check_input_dims(context));
+    for (uint32_t i = 0; i < p->buffer_count; i++) {
+        int64_t bytes = context->values[p->buffers[i].bytes];
+        if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 2)
+            return tn_error_make(TN_OUT_OF_RANGE, "buffer %u has %lld bytes for these input shapes",
+                                 i, (long long)bytes);
+        context->buffer_bytes[i] = (size_t)bytes;
+    }
+    return NULL;
+}
+
+/* A tensor's elements must lie in its buffer: records are checked when the engine is opened, but
+ * sizes are known only now. */
+static tn_status resolve_tensor(tn_context *context, uint32_t index) {
+    const tn_program *p = program_of(context);
+    const tn_rec_tensor *record = &p->tensors[index];
+    tn_tensor *tensor = &context->tensors[index];
+    tensor->dtype = (tn_dtype)record->dtype;
+    tensor->rank = record->rank;
+    int64_t lowest = context->values[record->offset], highest = lowest;
+    bool is_empty = false, fits = true;
+    for (uint32_t d = 0; d < record->rank; d++) {
+        int64_t size = context->values[record->dims[d]];
+        int64_t stride = context->values[record->strides[d]];
+        tensor->dims[d] = size;
+        tensor->strides[d] = stride;
+        if (size < 0)
+            return tn_error_make(TN_OUT_OF_RANGE,
+                                 "tensor %u: dimension %u is %lld for these input "
+                                 "shapes",
+                                 index, d, (long long)size);
+        int64_t reach = 0;
+        if (size == 0)
+            is_empty = true;
+        if (size > 0)
+            fits = fits && tn_mul_i64(size - 1, stride, &reach);
+        fits =
+            fits && tn_add_i64(reach < 0 ? lowest : highest, reach, reach < 0 ? &lowest : &highest);
+    }
+    int64_t elems =
+        (int64_t)(context->buffer_bytes[record->buffer] / tn_dtype_bytes(tensor->dtype));
+    if (!is_empty && (!fits || lowest < 0 || highest >= elems))
+        return tn_error_make(TN_CORRUPT,
+                             "tensor %u reaches from element %lld to %lld of a buffer of "
+                             "%lld",
+                             index, (long long)lowest, (long long)highest, (long long)elems);
+    return NULL;
+}
+
+static tn_status resolve_outputs(tn_context *context) {
+    const tn_program *p = program_of(context);
+    const tn_allocator *allocator = &context->session->engine->env->allocator;
+    for (uint32_t i = 0; i < p->output_count; i++) {
+        const tn_rec_tensor *record = &p->tensors[p->outputs[i].tensor];
+        const tn_tensor *tensor = &context->tensors[p->outputs[i].tensor];
+        const char *name = tn_program_str(p, p->outputs[i].name).data;
+        for (uint32_t d = 0; d < tensor->rank; d++) {
+            context->output_dims[i][d] = tensor->dims[d];
+            context->output_strides[i][d] = tensor->strides[d];
+            int64_t given = context->outputs[i].dims[d];
+            if (context->outputs[i].data && given != tensor->dims[d])
+                return tn_error_make(
+                    TN_INVALID_ARGUMENT,
+                    "output %s: dimension %u of the given memory is %lld, the output's "
+                    "is %lld",
+                    name, d, (long long)given, (long long)tensor->dims[d]);
+        }
+        if (!context->outputs[i].data)
+            TN_TRY_CTX(tn_block_reserve(allocator, &context->output_memory[i],
+                                        context->buffer_bytes[record->buffer]),
+                       "while allocating output %s", name);
+    }
+    return NULL;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------
+ */
+
+static tn_status plan_arena(tn_context *context) {
+    const tn_program *p = program_of(context);
+    const tn_allocator *allocator = &context->session->engine->env->allocator;
+    tn_plan_item *items = NULL;
+    TN_TRY(tn_alloc_array(allocator, p->buffer_count, sizeof *items, &items));
+    size_t count = 0;
+    for (uint32_t i = 0; i < p->buffer_count; i++)
+        if (p->buffers[i].kind == TN_BUFFER_ARENA)
+            items[count++] = (tn_plan_item){.bytes = context->buffer_bytes[i],
+                                            .first_step = p->buffers[i].first_step,
+                                            .last_step = p->buffers[i].last_step};
+    tn_status status =
+        tn_memory_plan(allocator, items, count, &context->arena_bytes, &context->live_bytes);
+    count = 0;
+    for (uint32_t i = 0; i < p->buffer_count; i++)
+        if (p->buffers[i].kind == TN_BUFFER_ARENA)
+            context->arena_offsets[i] = items[count++].offset;
+    tn_alloc_free(allocator, items, p->buffer_count * sizeof *items);
+    if (!status)
+        status = tn_block_reserve(allocator, &context->arena, context->arena_bytes);
+    return tn_status_annotate(status, "while allocating the arena (%zu bytes)",
+                              context->arena_bytes);
+}
+
+static tn_status reserve_scratch(tn_context *context) {
+    const tn_program *p = program_of(context);
+    size_t most = 0;
+    for (uint32_t i = 0; i < p->step_count; i++) {
+        if (p->steps[i].kind != TN_STEP_KERNEL)
+            continue;
+        int64_t bytes = context->values[p->steps[i].scratch_bytes];
+        if (bytes < 0)
+            return tn_error_make(TN_OUT_OF_RANGE, "step %u: scratch of %lld bytes", i,
+                                 (long long)bytes);
+        if ((size_t)bytes > most)
+            most = (size_t)bytes;
+    }
+    /* A page between threads, so that they share no cache line and no prefetch. */
+    size_t total = 0;
+    if (!tn_align_size(most, 4096, &most) || !tn_add_size(most, 4096, &most) ||
+        !tn_mul_size(most, tn_cpu_pool_threads(context->session->pool), &total))
+        return tn_error_make(TN_OUT_OF_RANGE, "scratch of %zu bytes per thread overflows", most);
+    context->scratch_bytes_per_thread = most;
+    return tn_block_reserve(&context->session->engine->env->allocator, &context->scratch, total);
+}
+
+/* ---- launch records ----------------------------------------------------------------------------
+ */
+
+static void resolve_arg(tn_context *context, const tn_rec_arg *record, int64_t **numbers,
+                        tn_resolved_arg *out) {
+    const tn_program *p = program_of(context);
+    *out = (tn_resolved_arg){.kind = (tn_arg_kind)record->kind, .count = record->list.count};
+    switch (out->kind) {
+    case TN_ARG_VALUES:
+        out->count = record->count;
+        out->operand = record->operand;
+        break;
+    case TN_ARG_VALUE:
+        out->operand = record->operand;
+        break;
+    case TN_ARG_INT:
+        out->i = context->values[record->operand];
+        break;
+    case TN_ARG_INTS:
+        out->ints = *numbers;
+        for (uint32_t i = 0; i < record->list.count; i++)
+            *(*numbers)++ = context->values[p->indices[record->list.first + i]];
+        break;
+    case TN_ARG_FLOAT:
+        out->f = record->f;
+        break;
+    case TN_ARG_FLOATS:
+        out->floats = p->floats + record->list.first;
+        break;
+    case TN_ARG_BOOL:
+        out->b = record->i != 0;
+        break;
+    case TN_ARG_STR:
+        out->s = tn_program_str(p, record->text);
+        break;
+    case TN_ARG_DTYPE:
+        out->dtype = (tn_dtype)record->i;
+        break;
+    default:
+        break;
+    }
+}
+
+static tn_status resolve_launches(tn_context *context) {
+    const tn_program *p = program_of(context);
+    void **pointers = context->pointers;
+    int64_t *numbers = context->numbers;
+    tn_tensor *results = context->step_results;
+    for (uint32_t i = 0; i < p->arg_count; i++)
+        resolve_arg(context, &p->args[i], &numbers, &context->args[i]);
+    for (uint32_t i = 0; i < p->step_count; i++) {
+        const tn_rec_step *step = &p->steps[i];
+        tn_launch *launch = &context->launches[i];
+        *launch = (tn_launch){.buf = pointers};
+        if (step->kind == TN_STEP_KERNEL) {
+            launch->fn = context->session->code.functions[step->kernel];
+            launch->sym = numbers;
+            launch->task_count = context->values[step->task_count];
+            for (uint32_t s = 0; s < step->syms.count; s++)
+                *numbers++ = context->values[p->indices[step->syms.first + s]];
+            pointers += step->buffers.count;
+        } else {
+            launch->prim = tn_prim_from_name(tn_program_str(p, step->prim));
+            if (launch->prim == TN_PRIM_NONE)
+                return tn_error_make(TN_UNSUPPORTED,
+                                     "step %u: primitive %s is not known to this version", i,
+                                     tn_program_str(p, step->prim).data);
+            launch->operands = (const tn_tensor **)pointers;
+            launch->results = results;
+            launch->args = context->args + step->args.first;
+            pointers += step->operands.count;
+            results += step->results.count;
+        }
+    }
+    return NULL;
+}
+
+/* ---- addresses ---------------------------------------------------------------------------------
+ */
+
+static void *address_of(tn_context *context, uint32_t index) {
+    const tn_program *p = program_of(context);
+    const tn_rec_buffer *buffer = &p->buffers[index];
+    switch ((tn_buffer_kind)buffer->kind) {
+    case TN_BUFFER_ARENA:
+        return context->arena.data + context->arena_offsets[index];
+    case TN_BUFFER_INPUT:
+        return context->inputs[buffer->index].data;
+    case TN_BUFFER_OUTPUT:
+        return context->outputs[buffer->index].data ? context->outputs[buffer->index].data
+                                                    : context->output_memory[buffer->index].data;
+    case TN_BUFFER_WEIGHT: /* kernels never write through it */
+        return (void *)(uintptr_t)(p->weights + buffer->weight_offset);
+    case TN_BUFFER_STATE:
+        return context->states[buffer->index].data;
+    case TN_BUFFER_ERROR:
+        return &context->kernel_errors[buffer->index];
+    case TN_BUFFER_KIND_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+static void fill_addresses(tn_context *context) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->buffer_count; i++)
+        context->addresses[i] = address_of(context, i);
+    for (uint32_t i = 0; i < p->tensor_count; i++) {
+        tn_tensor *tensor = &context->tensors[i];
+        const tn_rec_tensor *record = &p->tensors[i];
+        tensor->data = (uint8_t *)context->addresses[record->buffer] +
+                       context->values[record->offset] * (int64_t)tn_dtype_bytes(tensor->dtype);
+    }
+    for (uint32_t i = 0; i < p->step_count; i++) {
+        const tn_rec_step *step = &p->steps[i];
+        tn_launch *launch = &context->launches[i];
+        if (step->kind == TN_STEP_KERNEL) {
+            for (uint32_t b = 0; b < step->buffers.count; b++)
+                launch->buf[b] = context->addresses[p->indices[step->buffers.first + b]];
+            continue;
+        }
+        for (uint32_t o = 0; o < step->operands.count; o++) {
+            uint32_t tensor = p->indices[step->operands.first + o];
+            launch->operands[o] = tensor == TN_NO_INDEX ? NULL : &context->tensors[tensor];
+        }
+        for (uint32_t r = 0; r < step->results.count; r++)
+            launch->results[r] = context->tensors[p->indices[step->results.first + r]];
+    }
+}
+
+tn_status tn_context_resolve(tn_context *context) {
+    const tn_program *p = program_of(context);
+    if (context->shapes_are_stale) {
+        TN_TRY(check_inputs_given(context));
+        TN_TRY(evaluate_sizes(context));
+        for (uint32_t i = 0; i < p->tensor_count; i++)
+            TN_TRY(resolve_tensor(context, i));
+        TN_TRY(resolve_outputs(context));
+        TN_TRY(plan_arena(context));
+        TN_TRY(reserve_scratch(context));
+        TN_TRY(resolve_launches(context));
+        context->shapes_are_stale = false;
+        context->addresses_are_stale = true;
+    }
+    if (context->addresses_are_stale)
+        fill_addresses(context);
+    context->addresses_are_stale = false;
+    return NULL;
+}

@@ -1,0 +1,30 @@
+/* engine.h: the inside of tn_engine, tn_session. */
+#ifndef TN_RUN_ENGINE_H
+#define TN_RUN_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "backend/cpu/exec/cpu_code.h"
+#include "backend/cpu/exec/cpu_pool.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "engine/engine_file.h"
+#include "tenon/runtime.h"
+
+struct tn_engine {
+    atomic_uint references;
+    const tn_env *env;
+    tn_mapping mapping; /* empty when loaded from the caller's memory */
+    tn_engine_file file;
+};
+
+struct tn_session {
+    tn_engine *engine; /* a reference */
+    tn_cpu_code code;
+    tn_cpu_pool *pool;
+};
+
+/* "batch: i64[s0, 128]" for messages: what the engine wants at input or output i. */
+void tn_io_print(tn_buf *buf, const tn_program *program, const tn_rec_io *io);
+
+#endif
