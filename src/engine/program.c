@@ -85,7 +85,7 @@ static tn_status verify_buffer(const checker *c, const tn_rec_buffer *buffer) {
     case TN_BUFFER_STATE:
         return below(c, "state", buffer->index, p->state_count);
     case TN_BUFFER_ERROR:
-        return NULL;
+        return below(c, "step", buffer->index, p->step_count);
     case TN_BUFFER_WEIGHT:
     case TN_BUFFER_KIND_COUNT:
         break;

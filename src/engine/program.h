@@ -65,16 +65,15 @@ typedef enum tn_buffer_kind {
     TN_BUFFER_OUTPUT = 2, /* memory of output `index` */
     TN_BUFFER_WEIGHT = 3, /* at byte `weight_offset` of the weight section */
     TN_BUFFER_STATE = 4,  /* state `index` of the context */
-    TN_BUFFER_ERROR = 5,  /* a tn_kernel_error, cleared before each run and asked for after it */
+    TN_BUFFER_ERROR = 5,  /* the tn_kernel_error of step `index`, cleared before each run */
     TN_BUFFER_KIND_COUNT,
 } tn_buffer_kind;
 
-/* What kernels report: an index read from data that lies outside of [-bound, bound). Kernels write
- * it with plain stores; if several do, any one of them is as good. */
+/* What a kernel reports: an index read from data that lies outside of [-bound, bound). Several
+ * threads may write it, with relaxed atomic stores; any one of them is as good. */
 typedef struct tn_kernel_error {
     int64_t is_set;
     int64_t index, bound;
-    int64_t step; /* sym[] of the step carries it: kernels store what they are given */
 } tn_kernel_error;
 
 typedef struct tn_rec_buffer {

@@ -242,6 +242,66 @@ tn_rec_range tn_pb_floats(tn_pb *pb, const double *floats, uint32_t count) {
     return range;
 }
 
+static tn_rec_arg arg_record(tn_pb *pb, const tn_arg *arg) {
+    tn_rec_arg record = {.kind = (uint32_t)arg->kind};
+    record.text = tn_pb_str(pb, arg->kind == TN_ARG_STR ? arg->s : TN_STR(""));
+    switch (arg->kind) {
+    case TN_ARG_NONE:
+        break;
+    case TN_ARG_VALUES:
+        record.count = arg->count;
+        record.operand = arg->operand;
+        break;
+    case TN_ARG_VALUE:
+        record.operand = arg->operand;
+        break;
+    case TN_ARG_INT:
+        record.operand = tn_pb_sym(pb, arg->i);
+        break;
+    case TN_ARG_INTS: {
+        /* Values first: making one may itself append to other arrays, but never to the index list.
+         */
+        record.list.first = pb->program.index_count;
+        record.list.count = arg->count;
+        for (uint32_t i = 0; i < arg->count; i++) {
+            uint32_t value = tn_pb_sym(pb, arg->ints[i]);
+            tn_pb_indices(pb, &value, 1);
+        }
+        break;
+    }
+    case TN_ARG_FLOAT:
+        record.f = arg->f;
+        break;
+    case TN_ARG_FLOATS:
+        record.list = tn_pb_floats(pb, arg->floats, arg->count);
+        break;
+    case TN_ARG_BOOL:
+        record.i = arg->b;
+        break;
+    case TN_ARG_STR:
+        break;
+    case TN_ARG_DTYPE:
+        record.i = (int64_t)arg->dtype;
+        break;
+    case TN_ARG_BOOLS:
+    case TN_ARG_STRS:
+    case TN_ARG_GRAPH:
+        tn_pb_fail(pb, tn_error_make(TN_INTERNAL, "a primitive has an argument of kind %d",
+                                     (int)arg->kind));
+        break;
+    }
+    return record;
+}
+
+tn_rec_range tn_pb_node_args(tn_pb *pb, const tn_node *node) {
+    tn_rec_range range = {pb->program.arg_count, node->op->schema->param_count};
+    for (uint32_t i = 0; i < range.count; i++) {
+        tn_rec_arg record = arg_record(pb, &node->args[i]);
+        tn_pb_arg(pb, &record);
+    }
+    return range;
+}
+
 uint32_t tn_pb_weight(tn_pb *pb, const void *data, size_t bytes) {
     if (pb->status)
         return 0;

@@ -52,6 +52,9 @@ tn_rec_range tn_pb_sources(tn_pb *pb, const tn_locs *locs);
 tn_rec_range tn_pb_indices(tn_pb *pb, const uint32_t *indices, uint32_t count);
 tn_rec_range tn_pb_floats(tn_pb *pb, const double *floats, uint32_t count);
 
+/* The arguments of a primitive's node. TN_INTERNAL for a kind that primitives do not have. */
+tn_rec_range tn_pb_node_args(tn_pb *pb, const tn_node *node);
+
 /* Bytes for the weight section, which must outlive the builder; returns a weight buffer. */
 uint32_t tn_pb_weight(tn_pb *pb, const void *data, size_t bytes);
 

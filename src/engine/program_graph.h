@@ -1,0 +1,20 @@
+/* program_graph.h: the records that every backend makes alike: what goes in and out of an engine.
+ */
+#ifndef TN_ENGINE_PROGRAM_GRAPH_H
+#define TN_ENGINE_PROGRAM_GRAPH_H
+
+#include "engine/program_builder.h"
+
+/* Program buffers of a graph's inputs, outputs and states, in its order; arrays in the builder's
+ * arena. */
+typedef struct tn_graph_buffers {
+    uint32_t *inputs, *outputs, *states;
+} tn_graph_buffers;
+
+/* Binds every symbol to the input dimension that it is the size of, and adds records for inputs,
+ * outputs and states (with their first contents as weights). TN_UNSUPPORTED for a symbol that no
+ * input binds. */
+TN_MUST_USE tn_status tn_pb_add_graph(tn_pb *pb, const tn_graph *graph,
+                                      tn_graph_buffers *out_buffers);
+
+#endif
