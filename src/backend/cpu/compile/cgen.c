@@ -64,18 +64,21 @@ const char *tn_cg_text(tn_cg *cg, const char *format, ...) {
 
 /* ---- symbolic integers ----------------------------------------------------------------------- */
 
-static void note_symbol(tn_cg *cg, const tn_sym *symbol) {
+/* The number of a symbol among the kernel's. Symbols print as s0, s1 ... in the order of first use,
+ * so that kernels that differ only in the model's names for its sizes are the same text. */
+static size_t symbol_number(tn_cg *cg, const tn_sym *symbol) {
     for (size_t i = 0; i < cg->kernel_sym_count; i++)
         if (cg->kernel_syms[i] == symbol)
-            return;
+            return i;
     const tn_sym **syms = tn_arena_grow(cg->arena, (void *)cg->kernel_syms, cg->kernel_sym_count,
                                         &cg->kernel_sym_capacity, sizeof *syms);
     if (!syms) {
         cg->failed = true;
-        return;
+        return 0;
     }
     cg->kernel_syms = syms;
-    syms[cg->kernel_sym_count++] = symbol;
+    syms[cg->kernel_sym_count] = symbol;
+    return cg->kernel_sym_count++;
 }
 
 /* Joins the arguments with an operator: "(a + b + c)". */
@@ -107,8 +110,7 @@ const char *tn_cg_sym(tn_cg *cg, const tn_sym *s) {
     case TN_SYM_CONST:
         return tn_cg_text(cg, s->value < 0 ? "(%lld)" : "%lld", (long long)s->value);
     case TN_SYM_VAR:
-        note_symbol(cg, s);
-        return tn_cg_text(cg, "%.*s", TN_STR_ARG(s->name));
+        return tn_cg_text(cg, "s%zu", symbol_number(cg, s));
     case TN_SYM_ADD:
         return join(cg, s, "+");
     case TN_SYM_MUL:
@@ -145,29 +147,27 @@ void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signa
     cg->indent = 1;
 }
 
+static bool is_word_part(char c) {
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+/* Whether a function's text uses symbol i; the others would be unused variables. */
+static bool names_symbol(const char *text, size_t i) {
+    char word[24];
+    size_t len = (size_t)snprintf(word, sizeof word, "s%zu", i);
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        if ((at == text || !is_word_part(at[-1])) && !is_word_part(at[len]))
+            return true;
+    return false;
+}
+
 void tn_cg_end_function(tn_cg *cg, tn_cg_function *function) {
     cg->out = function->outer;
     cg->indent = function->outer_indent;
     tn_cg_line(cg, "%s {", function->signature);
-    /* Only the symbols that this body names: the others would be unused variables. */
-    for (size_t i = 0; i < cg->kernel_sym_count; i++) {
-        tn_str name = cg->kernel_syms[i]->name;
-        const char *word = tn_cg_text(cg, "%.*s", TN_STR_ARG(name));
-        for (const char *at = tn_buf_cstr(&function->body); (at = strstr(at, word)); at++) {
-            char before = at == tn_buf_cstr(&function->body) ? ' ' : at[-1];
-            char after = at[name.len];
-            bool is_word_part_before = before == '_' || (before >= '0' && before <= '9') ||
-                                       (before >= 'A' && before <= 'Z') ||
-                                       (before >= 'a' && before <= 'z');
-            bool is_word_part_after = after == '_' || (after >= '0' && after <= '9') ||
-                                      (after >= 'A' && after <= 'Z') ||
-                                      (after >= 'a' && after <= 'z');
-            if (is_word_part_before || is_word_part_after)
-                continue;
-            tn_cg_line(cg, "const int64_t %s = sym[%zu];", word, i);
-            break;
-        }
-    }
+    for (size_t i = 0; i < cg->kernel_sym_count; i++)
+        if (names_symbol(tn_buf_cstr(&function->body), i))
+            tn_cg_line(cg, "const int64_t s%zu = sym[%zu];", i, i);
     tn_buf_str_append(cg->out, tn_buf_view(&function->body));
     if (function->body.failed)
         cg->failed = true;
@@ -202,4 +202,12 @@ void tn_cg_print_parts(uint32_t parts, tn_buf *out) {
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (parts & texts[i].part)
             tn_buf_str_append(out, tn_str_of(texts[i].text));
+}
+
+tn_status tn_cg_prelude(const tn_cpu_target *target, tn_buf *out) {
+    (void)target; /* the compiler's flags tell the texts what the target has */
+    tn_buf_str_append(out, tn_str_of(tn_text_prelude_vector_c));
+    tn_buf_str_append(out, tn_str_of(tn_text_prelude_math_c));
+    tn_buf_str_append(out, tn_str_of(tn_text_prelude_types_c));
+    return tn_buf_status(out);
 }

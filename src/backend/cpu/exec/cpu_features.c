@@ -28,47 +28,52 @@ static uint64_t read_xcr0(void) {
     return (uint64_t)high << 32 | low;
 }
 
+/* A bit of a register of leaf 7, the state that the operating system must save for it, and what it
+ * means. */
+typedef struct leaf7_bit {
+    uint64_t xcr0;
+    char reg; /* 'b', 'c' or 'd' */
+    uint32_t bit;
+    uint64_t feature;
+} leaf7_bit;
+
+/* State components of XCR0: SSE and AVX; the three of AVX-512; the two of AMX. */
+enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6, XCR0_AMX = 0x60000 };
+
+static const leaf7_bit leaf7_bits[] = {
+    {XCR0_AVX, 'b', 5, TN_CPU_AVX2},
+    {XCR0_AVX512, 'b', 16, TN_CPU_AVX512F},
+    {XCR0_AVX512, 'b', 30, TN_CPU_AVX512BW},
+    {XCR0_AVX512, 'b', 17, TN_CPU_AVX512DQ},
+    {XCR0_AVX512, 'b', 31, TN_CPU_AVX512VL},
+    {XCR0_AVX512, 'b', 28, TN_CPU_AVX512CD},
+    {XCR0_AVX512, 'c', 11, TN_CPU_AVX512_VNNI},
+    {XCR0_AMX, 'd', 24, TN_CPU_AMX_TILE},
+    {XCR0_AMX, 'd', 22, TN_CPU_AMX_BF16},
+    {XCR0_AMX, 'd', 25, TN_CPU_AMX_INT8},
+};
+
 uint64_t tn_cpu_features(void) {
-    /* State components of XCR0: SSE and AVX; the three of AVX-512; the two of AMX. */
-    enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xe6, XCR0_AMX = 0x60000 };
     uint32_t a, b, c, d;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
         return 0;
-    uint64_t xcr0 = read_xcr0();
+    uint64_t xcr0 = read_xcr0(), features = 0;
     if ((xcr0 & XCR0_AVX) != XCR0_AVX)
         return 0;
-    uint64_t features = 0;
     if (c & bit_FMA)
         features |= TN_CPU_FMA;
     if (c & bit_F16C)
         features |= TN_CPU_F16C;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return features;
-    if (b & bit_AVX2)
-        features |= TN_CPU_AVX2;
-    if ((xcr0 & XCR0_AVX512) == XCR0_AVX512) {
-        if (b & bit_AVX512F)
-            features |= TN_CPU_AVX512F;
-        if (b & bit_AVX512BW)
-            features |= TN_CPU_AVX512BW;
-        if (b & bit_AVX512DQ)
-            features |= TN_CPU_AVX512DQ;
-        if (b & bit_AVX512VL)
-            features |= TN_CPU_AVX512VL;
-        if (b & bit_AVX512CD)
-            features |= TN_CPU_AVX512CD;
-        if (c & bit_AVX512VNNI)
-            features |= TN_CPU_AVX512_VNNI;
+    for (size_t i = 0; i < sizeof leaf7_bits / sizeof leaf7_bits[0]; i++) {
+        const leaf7_bit *entry = &leaf7_bits[i];
+        uint32_t reg = entry->reg == 'b' ? b : entry->reg == 'c' ? c : d;
+        if ((xcr0 & entry->xcr0) == entry->xcr0 && (reg >> entry->bit & 1))
+            features |= entry->feature;
     }
-    if ((xcr0 & XCR0_AMX) == XCR0_AMX) {
-        if (d & 1u << 24)
-            features |= TN_CPU_AMX_TILE;
-        if (d & 1u << 22)
-            features |= TN_CPU_AMX_BF16;
-        if (d & 1u << 25)
-            features |= TN_CPU_AMX_INT8;
-    }
-    if ((features & TN_CPU_AVX512F) && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5))
+    bool has_avx512 = features & TN_CPU_AVX512F;
+    if (has_avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & 1u << 5))
         features |= TN_CPU_AVX512_BF16;
     return features;
 }

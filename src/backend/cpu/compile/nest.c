@@ -1,0 +1,627 @@
+/* nest.c: printing expressions. Each expression becomes one line with a variable; a vector has TN_W
+ * lanes that run along the innermost index. */
+#include "backend/cpu/compile/nest.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    /* Elements of one task: enough to pay for starting it, few enough to share out. */
+    TASK_ELEMS = 8192,
+};
+
+uint32_t tn_kernel_buf(tn_kernel_print *kernel, uint32_t program_buffer) {
+    for (size_t i = 0; i < kernel->buf_count; i++)
+        if (kernel->bufs[i] == program_buffer)
+            return (uint32_t)i;
+    uint32_t *bufs = tn_arena_grow(kernel->cg->arena, kernel->bufs, kernel->buf_count,
+                                   &kernel->buf_capacity, sizeof *bufs);
+    if (!bufs) {
+        kernel->cg->failed = true;
+        return 0;
+    }
+    kernel->bufs = bufs;
+    bufs[kernel->buf_count] = program_buffer;
+    return (uint32_t)kernel->buf_count++;
+}
+
+/* ---- text of one point -------------------------------------------------------------------------
+ */
+
+static const char *c_type(tn_dtype dtype) {
+    switch (dtype) {
+    case TN_F64:
+        return "double";
+    case TN_F32:
+        return "float";
+    case TN_BF16:
+    case TN_F16:
+    case TN_U16:
+        return "uint16_t";
+    case TN_I64:
+        return "int64_t";
+    case TN_I32:
+        return "int32_t";
+    case TN_I16:
+        return "int16_t";
+    case TN_I8:
+        return "int8_t";
+    default:
+        return "uint8_t";
+    }
+}
+
+static const char *vector_type(char class) {
+    switch (class) {
+    case 'd':
+        return "tn_vd";
+    case 'l':
+        return "tn_vl";
+    case 'i':
+    case 'm':
+        return "tn_vi";
+    default:
+        return "tn_vf";
+    }
+}
+
+/* "off + i0 * 768 + i1" for an element's position; index names are i0 ... */
+static const char *position(tn_cg *cg, const tn_layout *layout) {
+    const char *text = tn_sym_is(layout->offset, 0) ? NULL : tn_cg_sym(cg, layout->offset);
+    for (uint32_t d = 0; d < layout->rank; d++) {
+        const tn_sym *stride = layout->strides[d];
+        if (tn_sym_is(stride, 0) || tn_sym_is(layout->dims[d], 1))
+            continue;
+        const char *term = tn_sym_is(stride, 1)
+                               ? tn_cg_text(cg, "i%u", d)
+                               : tn_cg_text(cg, "i%u * %s", d, tn_cg_sym(cg, stride));
+        text = text ? tn_cg_text(cg, "%s + %s", text, term) : term;
+    }
+    return text ? text : "0";
+}
+
+static const char *address(tn_kernel_print *kernel, uint32_t buffer, tn_dtype dtype,
+                           const char *element, bool is_const) {
+    return tn_cg_text(kernel->cg, "(%s%s *)buf[%u] + %s", is_const ? "const " : "", c_type(dtype),
+                      tn_kernel_buf(kernel, buffer), element);
+}
+
+static const char *lane_stride(tn_cg *cg, const tn_layout *layout) {
+    if (layout->rank == 0 || tn_sym_is(layout->dims[layout->rank - 1], 1))
+        return "0";
+    return tn_cg_sym(cg, layout->strides[layout->rank - 1]);
+}
+
+static const char *float_literal(tn_cg *cg, double value, bool is_double) {
+    const char *suffix = is_double ? "" : "f";
+    if (isnan(value))
+        return tn_cg_text(cg, "__builtin_nan%s(\"\")", suffix);
+    if (isinf(value))
+        return tn_cg_text(cg, "%s__builtin_inf%s()", value < 0 ? "-" : "", suffix);
+    if (is_double)
+        return tn_cg_text(cg, "%.17g%s", value, value == floor(value) ? ".0" : "");
+    float rounded = (float)value;
+    const char *digits = tn_cg_text(cg, "%.9g", (double)rounded);
+    bool has_point = strpbrk(digits, ".en") != NULL;
+    return tn_cg_text(cg, "%s%sf", digits, has_point ? "" : ".0");
+}
+
+static const char *constant(tn_cg *cg, const tn_expr *e) {
+    switch (tn_expr_class(e->dtype)) {
+    case 'f':
+        return tn_cg_text(cg, "tn_set_f(%s)", float_literal(cg, e->number, false));
+    case 'd':
+        return tn_cg_text(cg, "tn_set_d(%s)", float_literal(cg, e->number, true));
+    case 'l':
+        return e->integer == INT64_MIN ? "tn_set_l(INT64_MIN)"
+                                       : tn_cg_text(cg, "tn_set_l(%lld)", (long long)e->integer);
+    case 'm':
+        return tn_cg_text(cg, "tn_set_i(%d)", e->integer ? -1 : 0);
+    default:
+        return e->integer == INT32_MIN ? "tn_set_i(INT32_MIN)"
+                                       : tn_cg_text(cg, "tn_set_i(%lld)", (long long)e->integer);
+    }
+}
+
+/* Integers narrower than a lane wrap after arithmetic. */
+static const char *wrap(tn_cg *cg, tn_dtype dtype, const char *text) {
+    if (dtype == TN_I16 || dtype == TN_I8 || dtype == TN_U8)
+        return tn_cg_text(cg, "tn_wrap_%s(%s)", tn_dtype_name(dtype), text);
+    return text;
+}
+
+static const char *infix_operator(tn_prim prim, char class) {
+    bool is_float = class == 'f' || class == 'd';
+    switch (prim) {
+    case TN_PRIM_ADD:
+        return "+";
+    case TN_PRIM_SUB:
+        return "-";
+    case TN_PRIM_MUL:
+        return "*";
+    case TN_PRIM_DIV:
+        return is_float ? "/" : NULL;
+    case TN_PRIM_AND:
+        return "&";
+    case TN_PRIM_OR:
+        return "|";
+    case TN_PRIM_XOR:
+        return "^";
+    default:
+        return NULL;
+    }
+}
+
+/* "gelu_erf" of "k::gelu_erf(Tensor x) -> Tensor". */
+static const char *short_name(tn_cg *cg, tn_prim prim) {
+    const char *schema = tn_prim_schema(prim) + strlen("k::");
+    return tn_cg_text(cg, "%.*s", (int)strcspn(schema, "("), schema);
+}
+
+static const char *map_text(tn_cg *cg, const tn_expr *e) {
+    const tn_expr *typical = e->args[e->arg_count - 1];
+    char class = tn_expr_class(typical->dtype);
+    const char *name = short_name(cg, e->prim);
+    if (e->prim == TN_PRIM_CAST) {
+        char to = tn_expr_class(e->dtype);
+        const char *text = class == to
+                               ? tn_cg_text(cg, "x%u", typical->id)
+                               : tn_cg_text(cg, "tn_cast_%c_%c(x%u)", class, to, typical->id);
+        return wrap(cg, e->dtype, text);
+    }
+    if (e->prim == TN_PRIM_NEG)
+        return wrap(cg, e->dtype, tn_cg_text(cg, "-x%u", typical->id));
+    if (e->prim == TN_PRIM_NOT)
+        return wrap(cg, e->dtype, tn_cg_text(cg, "~x%u", typical->id));
+    const char *operator= infix_operator(e->prim, class);
+    if (operator)
+        return wrap(cg, e->dtype,
+                    tn_cg_text(cg, "x%u %s x%u", e->args[0]->id, operator, e->args[1]->id));
+    char suffix = class == 'm' && e->prim != TN_PRIM_SELECT ? 'i' : class;
+    if (e->prim == TN_PRIM_SELECT)
+        name = "sel";
+    if (suffix == 'm')
+        suffix = 'i';
+    switch (e->arg_count) {
+    case 1:
+        return wrap(cg, e->dtype, tn_cg_text(cg, "tn_%s_%c(x%u)", name, suffix, e->args[0]->id));
+    case 2:
+        return wrap(
+            cg, e->dtype,
+            tn_cg_text(cg, "tn_%s_%c(x%u, x%u)", name, suffix, e->args[0]->id, e->args[1]->id));
+    default:
+        return tn_cg_text(cg, "tn_%s_%c(x%u, x%u, x%u)", name, suffix, e->args[0]->id,
+                          e->args[1]->id, e->args[2]->id);
+    }
+}
+
+static const char *load_text(tn_kernel_print *kernel, const tn_expr *e, const char *element) {
+    tn_cg *cg = kernel->cg;
+    return tn_cg_text(cg, "tn_load_%s(%s, %s, lanes)", tn_dtype_name(e->dtype),
+                      address(kernel, e->buffer, e->dtype, element, true),
+                      lane_stride(cg, &e->layout));
+}
+
+/* The checked position of an entry: an index outside is reported and reads entry 0. */
+static const char *take_text(tn_kernel_print *kernel, const tn_expr *e) {
+    tn_cg *cg = kernel->cg;
+    kernel->needs_error = true;
+    const char *entry =
+        tn_cg_text(cg, "tn_checked_index((int64_t)x%u[0], %s, buf[%u])", e->args[0]->id,
+                   tn_cg_sym(cg, e->sym), tn_kernel_buf(kernel, kernel->error_buffer));
+    return load_text(kernel, e,
+                     tn_cg_text(cg, "%s + %s * %s", position(cg, &e->layout), entry,
+                                tn_cg_sym(cg, e->take_stride)));
+}
+
+static const char *iota_text(tn_cg *cg, const tn_expr *e) {
+    const tn_layout *layout = &e->layout;
+    const char *lanes = layout->rank == 0 ? "0" : lane_stride(cg, layout);
+    const char *base = tn_cg_text(cg, "tn_iota_l(%s, %s)", position(cg, layout), lanes);
+    if (tn_expr_class(e->dtype) == 'f')
+        return tn_cg_text(cg, "tn_cast_l_f(%s) * %s + %s", base, float_literal(cg, e->step, false),
+                          float_literal(cg, e->number, false));
+    const char *scaled =
+        tn_cg_text(cg, "%s * %lld + %lld", base, (long long)e->step, (long long)e->number);
+    return e->dtype == TN_I64 ? scaled : tn_cg_text(cg, "tn_cast_l_i(%s)", scaled);
+}
+
+/* The expressions that `root` needs, marked by id. */
+static void mark_needed(const tn_expr *e, bool *needed) {
+    if (needed[e->id])
+        return;
+    needed[e->id] = true;
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        mark_needed(e->args[i], needed);
+}
+
+/* One line per expression that root needs, in the order of dependence. */
+static void print_exprs(tn_kernel_print *kernel, const tn_expr_builder *builder,
+                        const tn_expr *root) {
+    tn_cg *cg = kernel->cg;
+    bool *needed = tn_arena_alloc(cg->arena, builder->count + 1, sizeof *needed);
+    if (!needed) {
+        cg->failed = true;
+        return;
+    }
+    mark_needed(root, needed);
+    for (size_t i = 0; i < builder->count; i++) {
+        const tn_expr *e = builder->exprs[i];
+        if (!needed[i])
+            continue;
+        const char *text = "";
+        switch (e->kind) {
+        case TN_EXPR_LOAD:
+            text = load_text(kernel, e, position(cg, &e->layout));
+            break;
+        case TN_EXPR_CONST:
+            text = constant(cg, e);
+            break;
+        case TN_EXPR_IOTA:
+            text = iota_text(cg, e);
+            break;
+        case TN_EXPR_SYM:
+            text = tn_cg_text(cg, "tn_set_l(%s)", tn_cg_sym(cg, e->sym));
+            break;
+        case TN_EXPR_ACC:
+            text = tn_cg_text(cg, "acc%u", e->acc);
+            break;
+        case TN_EXPR_MAP:
+            text = map_text(cg, e);
+            break;
+        case TN_EXPR_TAKE:
+            text = take_text(kernel, e);
+            break;
+        }
+        tn_cg_line(cg, "const %s x%u = %s;", vector_type(tn_expr_class(e->dtype)), e->id, text);
+    }
+}
+
+static void print_store(tn_kernel_print *kernel, const tn_store *store, const tn_expr *expr) {
+    tn_cg *cg = kernel->cg;
+    tn_cg_line(cg, "tn_store_%s(%s, %s, lanes, x%u);", tn_dtype_name(store->dtype),
+               address(kernel, store->buffer, store->dtype, position(cg, &store->layout), false),
+               lane_stride(cg, &store->layout), expr->id);
+}
+
+static const char *index_parameters(tn_cg *cg, uint32_t rank) {
+    const char *text = "void *const *buf, const int64_t *sym";
+    for (uint32_t d = 0; d < rank; d++)
+        text = tn_cg_text(cg, "%s, int64_t i%u", text, d);
+    return tn_cg_text(cg, "%s, int64_t lanes", text);
+}
+
+void tn_nest_store_function(tn_kernel_print *kernel, const char *name, uint32_t rank,
+                            uint32_t acc_count, tn_expr_builder *builder, const tn_expr *expr,
+                            const tn_store *store) {
+    tn_cg *cg = kernel->cg;
+    tn_cg_function function;
+    tn_cg_begin_function(cg, &function,
+                         tn_cg_text(cg, "TN_INLINE void %s(%s, tn_vf acc0%s)", name,
+                                    index_parameters(cg, rank),
+                                    acc_count > 1 ? ", tn_vf acc1" : ""));
+    print_exprs(kernel, builder, expr);
+    print_store(kernel, store, expr);
+    tn_cg_end_function(cg, &function);
+}
+
+void tn_nest_load_function(tn_kernel_print *kernel, const char *name, uint32_t rank,
+                           tn_expr_builder *builder, const tn_expr *expr) {
+    tn_cg *cg = kernel->cg;
+    tn_cg_function function;
+    tn_cg_begin_function(
+        cg, &function, tn_cg_text(cg, "TN_INLINE tn_vf %s(%s)", name, index_parameters(cg, rank)));
+    print_exprs(kernel, builder, expr);
+    tn_cg_line(cg, "return x%u;", expr->id);
+    tn_cg_end_function(cg, &function);
+}
+
+/* ---- simplifying a nest ------------------------------------------------------------------------
+ */
+
+/* Every layout of a nest, the store's last. */
+static size_t collect_layouts(tn_nest *nest, tn_layout **out, size_t capacity) {
+    size_t count = 0;
+    for (size_t i = 0; i < nest->builder.count && count + 1 < capacity; i++) {
+        tn_expr *e = nest->builder.exprs[i];
+        if (e->kind == TN_EXPR_LOAD || e->kind == TN_EXPR_IOTA || e->kind == TN_EXPR_TAKE)
+            out[count++] = &e->layout;
+    }
+    out[count++] = &nest->store.layout;
+    return count;
+}
+
+static void remove_dim(tn_layout *layout, uint32_t dim) {
+    for (uint32_t d = dim; d + 1 < layout->rank; d++) {
+        layout->dims[d] = layout->dims[d + 1];
+        layout->strides[d] = layout->strides[d + 1];
+    }
+    layout->rank--;
+}
+
+static void swap_dims(tn_layout *layout, uint32_t a, uint32_t b) {
+    const tn_sym *dim = layout->dims[a], *stride = layout->strides[a];
+    layout->dims[a] = layout->dims[b];
+    layout->strides[a] = layout->strides[b];
+    layout->dims[b] = dim;
+    layout->strides[b] = stride;
+}
+
+static bool can_join(tn_syms *syms, tn_layout *const *layouts, size_t count, uint32_t outer) {
+    for (size_t i = 0; i < count; i++) {
+        const tn_layout *l = layouts[i];
+        if (l->strides[outer] != tn_sym_mul(syms, l->strides[outer + 1], l->dims[outer + 1]))
+            return false;
+    }
+    return true;
+}
+
+void tn_nest_simplify(tn_syms *syms, tn_nest *nest) {
+    enum { LAYOUTS_MAX = 256 };
+    tn_layout *layouts[LAYOUTS_MAX];
+    if (nest->builder.count + 1 >= LAYOUTS_MAX)
+        return;
+    size_t count = collect_layouts(nest, layouts, LAYOUTS_MAX);
+    tn_layout *store = &nest->store.layout;
+    for (uint32_t d = store->rank; d-- > 0;)
+        if (tn_sym_is(store->dims[d], 1))
+            for (size_t i = 0; i < count; i++)
+                remove_dim(layouts[i], d);
+    /* Slowest stride of the store first. */
+    for (uint32_t a = 0; a < store->rank; a++)
+        for (uint32_t b = a + 1; b < store->rank; b++)
+            if (tn_sym_known_le(syms, store->strides[b], store->strides[a]) != 1 &&
+                tn_sym_known_le(syms, store->strides[a], store->strides[b]) == 1)
+                for (size_t i = 0; i < count; i++)
+                    swap_dims(layouts[i], a, b);
+    for (uint32_t d = store->rank > 1 ? store->rank - 1 : 0; d-- > 0;) {
+        if (!can_join(syms, layouts, count, d))
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            tn_layout *l = layouts[i];
+            l->dims[d] = tn_sym_mul(syms, l->dims[d], l->dims[d + 1]);
+            l->strides[d] = l->strides[d + 1];
+            if (d + 2 < l->rank) {
+                memmove(&l->dims[d + 1], &l->dims[d + 2], (l->rank - d - 2) * sizeof *l->dims);
+                memmove(&l->strides[d + 1], &l->strides[d + 2],
+                        (l->rank - d - 2) * sizeof *l->strides);
+            }
+            l->rank--;
+        }
+    }
+    nest->rank = store->rank;
+    memcpy(nest->dims, store->dims, sizeof nest->dims);
+}
+
+/* ---- pointwise kernels -------------------------------------------------------------------------
+ */
+
+/* How a nest is cut into tasks: the outer dims [0, split) are numbered; a single long dim is cut in
+ * runs. */
+typedef struct task_plan {
+    uint32_t split;
+    bool is_cut; /* rank 1: tasks are runs of TASK_ELEMS */
+    const tn_sym *count;
+} task_plan;
+
+static task_plan plan_tasks(tn_syms *syms, uint32_t rank, const tn_sym *const *dims) {
+    task_plan plan = {.count = tn_sym_const(syms, 1)};
+    if (rank == 0)
+        return plan;
+    if (rank == 1) {
+        plan.is_cut = true;
+        plan.count = tn_sym_ceildiv(syms, dims[0], tn_sym_const(syms, TASK_ELEMS));
+        return plan;
+    }
+    /* Inner dims stay in a task until it is large enough. */
+    int64_t inner = tn_sym_is_const(dims[rank - 1]) ? dims[rank - 1]->value : 256;
+    plan.split = rank - 1;
+    while (plan.split > 1 && tn_sym_is_const(dims[plan.split - 1]) &&
+           inner * dims[plan.split - 1]->value <= TASK_ELEMS) {
+        inner *= dims[plan.split - 1]->value;
+        plan.split--;
+    }
+    for (uint32_t d = 0; d < plan.split; d++)
+        plan.count = tn_sym_mul(syms, plan.count, dims[d]);
+    return plan;
+}
+
+/* Declares i0 .. i(split-1) of the task `number`. */
+static void print_task_indices(tn_cg *cg, const tn_sym *const *dims, uint32_t split,
+                               const char *number) {
+    const char *rest = number;
+    for (uint32_t d = split; d-- > 1;) {
+        tn_cg_line(cg, "const int64_t i%u = %s %% %s;", d, rest, tn_cg_sym(cg, dims[d]));
+        rest = tn_cg_text(cg, "(%s / %s)", rest, tn_cg_sym(cg, dims[d]));
+    }
+    if (split > 0)
+        tn_cg_line(cg, "const int64_t i0 = %s;", rest);
+}
+
+static void print_nest_body(tn_kernel_print *kernel, const tn_nest *nest, const task_plan *plan,
+                            const char *number, const char *point) {
+    tn_cg *cg = kernel->cg;
+    const char *args = "buf, sym";
+    for (uint32_t d = 0; d < nest->rank; d++)
+        args = tn_cg_text(cg, "%s, i%u", args, d);
+    if (nest->rank == 0) {
+        tn_cg_line(cg, "%s(%s, 1);", point, args);
+        return;
+    }
+    uint32_t last = nest->rank - 1;
+    const char *size = tn_cg_sym(cg, nest->dims[last]);
+    print_task_indices(cg, nest->dims, plan->split, number);
+    const char *begin = "0", *end = size;
+    if (plan->is_cut) {
+        tn_cg_line(cg, "const int64_t first = %s * %d;", number, TASK_ELEMS);
+        begin = "first";
+        end = tn_cg_text(cg, "tn_min_i64(first + %d, %s)", TASK_ELEMS, size);
+    }
+    for (uint32_t d = plan->split; d < last; d++)
+        tn_cg_line(cg, "for (int64_t i%u = 0; i%u < %s; i%u++) {", d, d,
+                   tn_cg_sym(cg, nest->dims[d]), d);
+    tn_cg_line(cg, "int64_t i%u = %s;", last, begin);
+    tn_cg_line(cg, "const int64_t end = %s;", end);
+    tn_cg_line(cg, "for (; i%u + TN_W <= end; i%u += TN_W)", last, last);
+    tn_cg_line(cg, "    %s(%s, TN_W);", point, args);
+    tn_cg_line(cg, "if (i%u < end) %s(%s, end - i%u);", last, point, args, last);
+    for (uint32_t d = plan->split; d < last; d++)
+        tn_cg_close(cg, "");
+}
+
+void tn_nest_emit_pointwise(tn_kernel_print *kernel, const char *name, const tn_nest *nests,
+                            size_t count, tn_cg_kernel *out_kernel) {
+    tn_cg *cg = kernel->cg;
+    tn_syms *syms = cg->syms;
+    for (size_t n = 0; n < count; n++) {
+        const tn_nest *nest = &nests[n];
+        tn_cg_function point;
+        tn_cg_begin_function(cg, &point,
+                             tn_cg_text(cg, "TN_INLINE void %s_point%zu(%s)", name, n,
+                                        index_parameters(cg, nest->rank)));
+        print_exprs(kernel, &nest->builder, nest->expr);
+        print_store(kernel, &nest->store, nest->expr);
+        tn_cg_end_function(cg, &point);
+    }
+    tn_cg_function function;
+    tn_cg_begin_function(cg, &function,
+                         tn_cg_text(cg,
+                                    "void %s(void *const *buf, const int64_t *sym, int64_t "
+                                    "task_begin, int64_t task_end, void *scratch)",
+                                    name));
+    tn_cg_line(cg, "(void)scratch;");
+    tn_cg_line(cg, "for (int64_t task = task_begin; task < task_end; task++) {");
+    const tn_sym *total = tn_sym_const(syms, 0);
+    for (size_t n = 0; n < count; n++) {
+        task_plan plan = plan_tasks(syms, nests[n].rank, nests[n].dims);
+        const tn_sym *past = tn_sym_add(syms, total, plan.count);
+        const char *point = tn_cg_text(cg, "%s_point%zu", name, n);
+        bool is_last = n + 1 == count;
+        const char *number =
+            tn_sym_is(total, 0) ? "task" : tn_cg_text(cg, "(task - %s)", tn_cg_sym(cg, total));
+        if (!is_last)
+            tn_cg_line(cg, "if (task < %s) {", tn_cg_sym(cg, past));
+        print_nest_body(kernel, &nests[n], &plan, number, point);
+        if (!is_last)
+            tn_cg_close(cg, " else {");
+        total = past;
+    }
+    for (size_t n = 0; n < count; n++)
+        tn_cg_close(cg, "");
+    tn_cg_end_function(cg, &function);
+    *out_kernel = (tn_cg_kernel){.task_count = total, .scratch_bytes = tn_sym_const(syms, 0)};
+}
+
+/* ---- reductions --------------------------------------------------------------------------------
+ */
+
+typedef struct reduction {
+    const char *identity, *combine, *horizontal;
+} reduction;
+
+static reduction reduction_of(tn_prim prim) {
+    switch (prim) {
+    case TN_PRIM_REDUCE_MAX:
+        return (reduction){"tn_set_f(-__builtin_inff())", "tn_max_f(acc, x)", "tn_hmax_f(acc)"};
+    case TN_PRIM_REDUCE_MIN:
+        return (reduction){"tn_set_f(__builtin_inff())", "tn_min_f(acc, x)", "-tn_hmax_f(-acc)"};
+    default: /* sum and mean */
+        return (reduction){"tn_set_f(0.0f)", "acc + x", "tn_hsum_f(acc)"};
+    }
+}
+
+static const char *index_arguments(tn_cg *cg, uint32_t rank) {
+    const char *args = "buf, sym";
+    for (uint32_t d = 0; d < rank; d++)
+        args = tn_cg_text(cg, "%s, i%u", args, d);
+    return args;
+}
+
+/* How many of the kept dims are numbered by tasks one by one; the reduced dims follow them. */
+static uint32_t numbered_dims(const tn_reduce_nest *nest) {
+    return nest->rank - nest->reduced - nest->lanes_along_kept;
+}
+
+/* The loops over the reduced dims, accumulating into acc. */
+static void print_accumulation(tn_cg *cg, const char *name, const tn_reduce_nest *nest) {
+    reduction r = reduction_of(nest->prim);
+    uint32_t first = numbered_dims(nest), last = first + nest->reduced - 1;
+    const char *args = index_arguments(cg, nest->rank);
+    tn_cg_line(cg, "tn_vf acc = %s;", r.identity);
+    for (uint32_t d = first; d <= last; d++) {
+        bool is_vector = d == last && !nest->lanes_along_kept;
+        tn_cg_line(cg, "for (int64_t i%u = 0; i%u < %s; i%u += %s) {", d, d,
+                   tn_cg_sym(cg, nest->dims[d]), d, is_vector ? "TN_W" : "1");
+    }
+    if (nest->lanes_along_kept) {
+        tn_cg_line(cg, "const tn_vf x = %s_source(%s, lanes);", name, args);
+    } else {
+        tn_cg_line(cg, "const int64_t n = tn_min_i64(%s - i%u, TN_W);",
+                   tn_cg_sym(cg, nest->dims[last]), last);
+        tn_cg_line(cg, "const tn_vf x = tn_first_lanes_f(%s_source(%s, n), n, %s);", name, args,
+                   r.identity);
+    }
+    tn_cg_line(cg, "acc = %s;", r.combine);
+    for (uint32_t d = first; d <= last; d++)
+        tn_cg_close(cg, "");
+}
+
+/* Declares the indices of a task and returns how many tasks there are. */
+static const tn_sym *print_reduce_task(tn_cg *cg, const tn_reduce_nest *nest) {
+    tn_syms *syms = cg->syms;
+    uint32_t numbered = numbered_dims(nest);
+    const tn_sym *count = tn_sym_const(syms, 1);
+    for (uint32_t d = 0; d < numbered; d++)
+        count = tn_sym_mul(syms, count, nest->dims[d]);
+    const char *number = "task";
+    if (nest->lanes_along_kept) { /* a task is one vector along the last kept dim */
+        uint32_t lane_dim = nest->rank - 1;
+        const tn_sym *vectors =
+            tn_sym_ceildiv(syms, nest->dims[lane_dim], tn_sym_const(syms, cg->target->lanes));
+        const char *text = tn_cg_sym(cg, vectors);
+        tn_cg_line(cg, "const int64_t i%u = task %% %s * TN_W;", lane_dim, text);
+        tn_cg_line(cg, "const int64_t lanes = tn_min_i64(%s - i%u, TN_W);",
+                   tn_cg_sym(cg, nest->dims[lane_dim]), lane_dim);
+        number = tn_cg_text(cg, "(task / %s)", text);
+        count = tn_sym_mul(syms, count, vectors);
+    }
+    print_task_indices(cg, nest->dims, numbered, number);
+    return count;
+}
+
+void tn_nest_emit_reduce(tn_kernel_print *kernel, const char *name, const tn_reduce_nest *nest,
+                         tn_cg_kernel *out_kernel) {
+    tn_cg *cg = kernel->cg;
+    uint32_t numbered = numbered_dims(nest);
+    const char *source = tn_cg_text(cg, "%s_source", name),
+               *store = tn_cg_text(cg, "%s_store", name);
+    tn_nest_load_function(kernel, source, nest->rank, nest->source_builder, nest->source);
+    tn_nest_store_function(kernel, store, nest->rank - nest->reduced, 1, nest->builder, nest->expr,
+                           &nest->store);
+    tn_cg_function function;
+    tn_cg_begin_function(cg, &function,
+                         tn_cg_text(cg,
+                                    "void %s(void *const *buf, const int64_t *sym, int64_t "
+                                    "task_begin, int64_t task_end, void *scratch)",
+                                    name));
+    tn_cg_line(cg, "(void)scratch;");
+    tn_cg_line(cg, "for (int64_t task = task_begin; task < task_end; task++) {");
+    const tn_sym *count = print_reduce_task(cg, nest);
+    print_accumulation(cg, name, nest);
+    if (!nest->lanes_along_kept)
+        tn_cg_line(cg, "acc = tn_set_f(%s);", reduction_of(nest->prim).horizontal);
+    if (nest->prim == TN_PRIM_REDUCE_MEAN) {
+        const tn_sym *elems = tn_sym_const(cg->syms, 1);
+        for (uint32_t d = numbered; d < numbered + nest->reduced; d++)
+            elems = tn_sym_mul(cg->syms, elems, nest->dims[d]);
+        tn_cg_line(cg, "acc = acc / (float)%s;", tn_cg_sym(cg, elems));
+    }
+    const char *args = index_arguments(cg, numbered);
+    if (nest->lanes_along_kept)
+        tn_cg_line(cg, "%s(%s, i%u, lanes, acc);", store, args, nest->rank - 1);
+    else
+        tn_cg_line(cg, "%s(%s, 1, acc);", store, args);
+    tn_cg_close(cg, "");
+    tn_cg_end_function(cg, &function);
+    *out_kernel = (tn_cg_kernel){.task_count = count, .scratch_bytes = tn_sym_const(cg->syms, 0)};
+}

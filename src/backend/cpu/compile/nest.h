@@ -1,0 +1,74 @@
+/* nest.h: prints expressions as C: the bodies of load and store functions, and whole kernels for
+ * pointwise work and reductions. */
+#ifndef TN_CPU_NEST_H
+#define TN_CPU_NEST_H
+
+#include "backend/cpu/compile/cgen.h"
+#include "backend/cpu/compile/expr.h"
+
+/* A kernel that is being printed: which program buffers it has taken as arguments. */
+typedef struct tn_kernel_print {
+    tn_cg *cg;
+    uint32_t *bufs; /* program buffers in the order of buf[] */
+    size_t buf_count, buf_capacity;
+    uint32_t error_buffer; /* program buffer for tn_kernel_error; TN_NO_INDEX until one is needed */
+    bool needs_error;
+} tn_kernel_print;
+
+/* The position of a program buffer in buf[]; adds it. */
+uint32_t tn_kernel_buf(tn_kernel_print *kernel, uint32_t program_buffer);
+
+/* Where a result goes. */
+typedef struct tn_store {
+    uint32_t buffer; /* of the program */
+    tn_dtype dtype;
+    tn_layout layout; /* over the iteration space */
+} tn_store;
+
+/* "static inline void NAME(void *const *buf, const int64_t *sym, int64_t i0, ..., int64_t lanes,
+ * tn_vf x0[, tn_vf x1])": computes expr from the anchor's vectors and stores it. rank: index
+ * arguments. */
+void tn_nest_store_function(tn_kernel_print *kernel, const char *name, uint32_t rank,
+                            uint32_t acc_count, tn_expr_builder *builder, const tn_expr *expr,
+                            const tn_store *store);
+/* "static inline tn_vf NAME(void *const *buf, const int64_t *sym, int64_t i0, ..., int64_t lanes)".
+ */
+void tn_nest_load_function(tn_kernel_print *kernel, const char *name, uint32_t rank,
+                           tn_expr_builder *builder, const tn_expr *expr);
+
+/* One loop nest of a pointwise kernel: for every point of the box, store = expr. */
+typedef struct tn_nest {
+    uint32_t rank;
+    const tn_sym *dims[TN_MAX_RANK];
+    tn_expr_builder builder;
+    const tn_expr *expr;
+    tn_store store;
+} tn_nest;
+
+/* Orders the nest's dims by the store's strides, drops dims of size 1, and joins dims that lie
+ * densely one over the other in every operand, so that loops are few and the innermost long. */
+void tn_nest_simplify(tn_syms *syms, tn_nest *nest);
+
+/* A kernel of one or more nests; the tasks of all are numbered one after the other. */
+void tn_nest_emit_pointwise(tn_kernel_print *kernel, const char *name, const tn_nest *nests,
+                            size_t count, tn_cg_kernel *out_kernel);
+
+/* A kernel that reduces by prim (REDUCE_SUM, _MEAN, _MIN, _MAX) and stores `expr` (of acc 0) over
+ * the kept dims. The space of `source` is the kept dims, then the reduced ones, along the last of
+ * which vectors run; or, with lanes_along_kept, all kept dims but one, the reduced ones, and the
+ * last kept dim, along which vectors run. */
+typedef struct tn_reduce_nest {
+    tn_prim prim;
+    uint32_t rank, reduced;
+    const tn_sym *dims[TN_MAX_RANK];
+    tn_expr_builder *source_builder;
+    const tn_expr *source;
+    tn_expr_builder *builder; /* over the kept dims */
+    const tn_expr *expr;
+    tn_store store;
+    bool lanes_along_kept;
+} tn_reduce_nest;
+void tn_nest_emit_reduce(tn_kernel_print *kernel, const char *name, const tn_reduce_nest *nest,
+                         tn_cg_kernel *out_kernel);
+
+#endif

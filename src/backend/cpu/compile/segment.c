@@ -1,0 +1,770 @@
+/* segment.c: storage, kernels, steps, and pointwise kernels. */
+#include "backend/cpu/compile/segment.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- storage ------------------------------------------------------------------------------------
+ */
+
+static const tn_sym *bytes_of(tn_segment *s, const tn_type *type) {
+    return tn_sym_muli(s->syms, tn_type_elems(s->syms, type), (int64_t)tn_dtype_bytes(type->dtype));
+}
+
+void tn_segment_store(tn_segment *s, const tn_value *value, const uint32_t *order,
+                      tn_place *out_place) {
+    *out_place = (tn_place){.is_stored = true, .buffer = s->output_of[value->id]};
+    if (out_place->buffer != TN_NO_INDEX) {
+        s->output_of[value->id] = TN_NO_INDEX;
+        order = NULL;
+    } else {
+        tn_rec_buffer buffer = {.kind = TN_BUFFER_ARENA,
+                                .bytes = tn_pb_sym(s->pb, bytes_of(s, &value->type)),
+                                .first_step = TN_NO_INDEX};
+        out_place->buffer = tn_pb_buffer(s->pb, &buffer);
+    }
+    tn_layout_dense(s->syms, &value->type, order, &out_place->layout);
+}
+
+bool tn_segment_preferred_order(const tn_segment *s, const tn_value *value, uint32_t *out_order) {
+    (void)s;
+    for (uint32_t d = 0; d < value->type.rank; d++)
+        out_order[d] = d;
+    bool is_permuted = false;
+    const tn_value *at = value;
+    while (at->use_count == 1) {
+        const tn_node *node = at->uses[0].node;
+        tn_prim prim = tn_node_prim(node);
+        if (prim == TN_PRIM_RESHAPE)
+            return is_permuted;
+        if (prim != TN_PRIM_PERMUTE)
+            return false;
+        uint32_t composed[TN_MAX_RANK];
+        for (uint32_t d = 0; d < value->type.rank; d++)
+            composed[d] = out_order[node->args[1].ints[d]->value];
+        memcpy(out_order, composed, sizeof composed);
+        is_permuted = true;
+        at = node->results[0];
+    }
+    return false;
+}
+
+/* The bytes of a constant, in row-major order. */
+static tn_status const_bytes(tn_segment *s, const tn_value *value, const void **out_data,
+                             size_t *out_bytes) {
+    size_t elems = 1, elem_bytes = tn_dtype_bytes(value->type.dtype);
+    for (uint32_t d = 0; d < value->type.rank; d++)
+        elems *= (size_t)value->type.dims[d]->value;
+    *out_bytes = elems * elem_bytes;
+    *out_data = value->data->data;
+    if (value->data->is_contiguous || elems == 0)
+        return NULL;
+    uint8_t *copy = tn_arena_alloc(s->arena, elems, elem_bytes);
+    if (!copy)
+        return tn_error_out_of_memory();
+    int64_t index[TN_MAX_RANK] = {0};
+    for (size_t i = 0; i < elems; i++) {
+        int64_t at = 0;
+        for (uint32_t d = 0; d < value->type.rank; d++)
+            at += index[d] * value->data->strides[d];
+        memcpy(copy + i * elem_bytes, value->data->data + at * (int64_t)elem_bytes, elem_bytes);
+        for (uint32_t d = value->type.rank; d-- > 0;) {
+            if (++index[d] < value->type.dims[d]->value)
+                break;
+            index[d] = 0;
+        }
+    }
+    *out_data = copy;
+    return NULL;
+}
+
+/* The program buffer behind a buffer of expressions and kernels. */
+static tn_status resolve_buffer(tn_segment *s, uint32_t buffer, uint32_t *out_buffer) {
+    *out_buffer = buffer;
+    if (buffer < TN_CONST_BUFFER || buffer == TN_NO_INDEX)
+        return NULL;
+    uint32_t id = buffer - TN_CONST_BUFFER;
+    if (s->weight_buffers[id] == TN_NO_INDEX) {
+        const tn_value *value = NULL;
+        for (size_t i = 0; i < s->graph->const_count && !value; i++)
+            if (s->graph->consts[i]->id == id)
+                value = s->graph->consts[i];
+        if (!value)
+            return tn_error_make(TN_INTERNAL, "constant %u is not of the graph", id);
+        const void *data = NULL;
+        size_t bytes = 0;
+        TN_TRY(const_bytes(s, value, &data, &bytes));
+        s->weight_buffers[id] = tn_pb_weight(s->pb, data, bytes);
+    }
+    *out_buffer = s->weight_buffers[id];
+    return NULL;
+}
+
+/* A step touches a buffer: widens its life. */
+static void note_use(tn_segment *s, uint32_t buffer, uint32_t step) {
+    if (s->pb->status)
+        return;
+    tn_rec_buffer *record = tn_pb_buffer_at(s->pb, buffer);
+    if (record->kind != TN_BUFFER_ARENA)
+        return;
+    if (record->first_step == TN_NO_INDEX)
+        record->first_step = step;
+    record->last_step = step;
+}
+
+tn_status tn_segment_place(tn_segment *s, const tn_value *value, tn_place *out_place) {
+    for (int attempt = 0; attempt < 2; attempt++) {
+        *out_place = s->places[value->id];
+        if (out_place->is_stored)
+            return NULL;
+        tn_view view;
+        if (value->def && tn_view_of_node(value->def, &view)) {
+            tn_place base;
+            const tn_value *operand = value->def->operands[0];
+            TN_TRY(tn_segment_place(s, operand, &base));
+            *out_place = base;
+            if (tn_layout_apply(s->syms, &base.layout, &view, &out_place->layout))
+                return NULL;
+            /* Only a reshape fails, and it cannot fail on row-major storage. */
+            TN_TRY(tn_segment_materialise(s, operand));
+        } else {
+            TN_TRY(tn_segment_materialise(s, value));
+        }
+    }
+    return tn_error_make(TN_INTERNAL, "value %.*s cannot be stored", TN_STR_ARG(value->name));
+}
+
+/* ---- kernels and steps --------------------------------------------------------------------------
+ */
+
+void tn_segment_begin_kernel(tn_segment *s, tn_kernel_print *kernel, tn_buf *text) {
+    tn_buf_init(text, s->arena->allocator);
+    s->cg.out = text;
+    s->cg.indent = 0;
+    s->cg.kernel_sym_count = 0;
+    s->cg.kernel_syms = NULL;
+    s->cg.kernel_sym_capacity = 0;
+    *kernel = (tn_kernel_print){.cg = &s->cg, .error_buffer = TN_ERROR_BUFFER};
+}
+
+/* Appends text with every "KERNEL" replaced by name. */
+static void append_named(tn_buf *out, const char *text, const char *name) {
+    static const char placeholder[] = "KERNEL";
+    for (const char *at; (at = strstr(text, placeholder)); text = at + sizeof placeholder - 1) {
+        tn_buf_append(out, text, (size_t)(at - text));
+        tn_buf_printf(out, "%s", name);
+    }
+    tn_buf_printf(out, "%s", text);
+}
+
+/* The comment above a kernel: what it computes, in the words of the model. */
+static void append_comment(tn_segment *s, const char *name, const tn_step_info *info) {
+    tn_buf_printf(&s->source, "/* %s:", name);
+    for (uint32_t i = 0; i < info->locs.count && i < 12; i++) {
+        const tn_loc *loc = info->locs.items[i];
+        tn_buf_printf(&s->source, "%s %.*s (%.*s)", i ? "," : "", TN_STR_ARG(loc->node),
+                      TN_STR_ARG(loc->op));
+    }
+    if (info->locs.count > 12)
+        tn_buf_printf(&s->source, ", ...");
+    if (info->locs.count > 0 && info->locs.items[0]->module.len > 0)
+        tn_buf_printf(&s->source, "\n * first used by %.*s",
+                      TN_STR_ARG(info->locs.items[0]->module));
+    tn_buf_printf(&s->source, " */\n");
+}
+
+static tn_status find_or_add_kernel(tn_segment *s, const tn_buf *text, const tn_step_info *info,
+                                    uint32_t *out_kernel) {
+    uintptr_t known = (uintptr_t)tn_map_get(&s->kernels, tn_buf_view(text));
+    if (known) {
+        *out_kernel = (uint32_t)(known - 1);
+        return NULL;
+    }
+    uint32_t index = s->pb->program.kernel_count;
+    const char *name = tn_arena_printf(s->arena, "k%u_%s", index, info->summary);
+    tn_str key = tn_arena_str(s->arena, tn_buf_view(text));
+    if (!name || !key.data)
+        return tn_error_out_of_memory();
+    append_comment(s, name, info);
+    append_named(&s->source, key.data, name);
+    tn_rec_kernel record = {.name = tn_pb_str(s->pb, tn_str_of(name)),
+                            .summary = tn_pb_str(s->pb, tn_str_of(info->summary))};
+    *out_kernel = tn_pb_kernel(s->pb, &record);
+    return tn_map_set(&s->kernels, key, (void *)(uintptr_t)(index + 1));
+}
+
+static tn_status pack_weight(tn_segment *s, const tn_cg_pack *pack, const tn_value *value,
+                             uint32_t *out_buffer) {
+    tn_tensor weight = {.dtype = value->type.dtype,
+                        .rank = value->type.rank,
+                        .data = (void *)(uintptr_t)value->data->data};
+    for (uint32_t d = 0; d < weight.rank; d++) {
+        weight.dims[d] = value->type.dims[d]->value;
+        weight.strides[d] = value->data->strides[d];
+    }
+    uint8_t *memory = tn_arena_alloc(s->arena, pack->bytes + 64, 1);
+    if (!memory)
+        return tn_error_out_of_memory();
+    uint8_t *aligned = memory + (64 - (uintptr_t)memory % 64) % 64;
+    pack->pack(pack, &weight, aligned);
+    *out_buffer = tn_pb_weight(s->pb, aligned, pack->bytes);
+    return NULL;
+}
+
+tn_status tn_segment_end_kernel(tn_segment *s, tn_kernel_print *kernel, tn_buf *text,
+                                const tn_cg_kernel *emitted, const tn_value *const *weights,
+                                const tn_step_info *info, const tn_stored *stored,
+                                size_t stored_count) {
+    tn_status status = s->cg.failed ? tn_error_out_of_memory() : tn_buf_status(text);
+    tn_rec_step step = {.kind = TN_STEP_KERNEL};
+    uint32_t index = s->pb->program.step_count;
+    if (!status)
+        status = find_or_add_kernel(s, text, info, &step.kernel);
+    for (size_t i = 0; !status && i < kernel->buf_count; i++) {
+        if (kernel->bufs[i] == TN_ERROR_BUFFER)
+            kernel->bufs[i] = tn_pb_buffer(
+                s->pb, &(tn_rec_buffer){.kind = TN_BUFFER_ERROR,
+                                        .index = index,
+                                        .bytes = tn_pb_const(s->pb, sizeof(tn_kernel_error))});
+        uint32_t packed = emitted->pack_count;
+        for (uint32_t p = 0; p < emitted->pack_count; p++)
+            if (emitted->packs[p].buf == i)
+                packed = p;
+        if (packed < emitted->pack_count)
+            status = pack_weight(s, &emitted->packs[packed], weights[packed], &kernel->bufs[i]);
+        else
+            status = resolve_buffer(s, kernel->bufs[i], &kernel->bufs[i]);
+        if (!status)
+            note_use(s, kernel->bufs[i], index);
+    }
+    tn_buf_deinit(text);
+    TN_TRY(status);
+    step.buffers = tn_pb_indices(s->pb, kernel->bufs, (uint32_t)kernel->buf_count);
+    uint32_t first_sym = s->pb->program.index_count;
+    for (size_t i = 0; i < s->cg.kernel_sym_count; i++) {
+        uint32_t value = tn_pb_sym(s->pb, s->cg.kernel_syms[i]);
+        tn_pb_indices(s->pb, &value, 1);
+    }
+    step.syms = (tn_rec_range){first_sym, (uint32_t)s->cg.kernel_sym_count};
+    step.task_count = tn_pb_sym(s->pb, emitted->task_count);
+    step.scratch_bytes = tn_pb_sym(s->pb, emitted->scratch_bytes);
+    step.flops = tn_pb_sym(s->pb, info->flops);
+    step.bytes_read = tn_pb_sym(s->pb, info->bytes_read);
+    step.bytes_written = tn_pb_sym(s->pb, info->bytes_written);
+    step.sources = tn_pb_sources(s->pb, &info->locs);
+    step.prim = tn_pb_str(s->pb, TN_STR(""));
+    tn_pb_step(s->pb, &step);
+    for (size_t i = 0; i < stored_count; i++)
+        s->places[stored[i].value->id] = stored[i].place;
+    return NULL;
+}
+
+/* ---- accounting ---------------------------------------------------------------------------------
+ */
+
+void tn_segment_account(tn_segment *s, const tn_value *root, const tn_expr_builder *builder,
+                        tn_step_info *info) {
+    const tn_sym *elems = tn_type_elems(s->syms, &root->type);
+    for (size_t i = 0; i < builder->count; i++) {
+        const tn_expr *e = builder->exprs[i];
+        if (e->kind == TN_EXPR_MAP)
+            info->flops = tn_sym_add(s->syms, info->flops, elems);
+        if (e->kind == TN_EXPR_LOAD) {
+            bool is_counted = false;
+            for (size_t j = 0; j < i; j++)
+                is_counted |=
+                    builder->exprs[j]->kind == TN_EXPR_LOAD && builder->exprs[j]->value == e->value;
+            if (!is_counted)
+                info->bytes_read =
+                    tn_sym_add(s->syms, info->bytes_read, bytes_of(s, &e->value->type));
+        }
+        if (e->kind == TN_EXPR_TAKE)
+            info->bytes_read = tn_sym_add(
+                s->syms, info->bytes_read,
+                tn_sym_muli(s->syms, elems, (int64_t)tn_dtype_bytes(e->value->type.dtype)));
+    }
+}
+
+/* Collects the provenance of a root and of all pointwise nodes and views that are computed in its
+ * kernel, down to stored values and the anchor; and the kernel's name from its operations. */
+typedef struct collector {
+    tn_segment *segment;
+    const tn_value *anchor; /* may be NULL */
+    tn_locs parts[64];
+    size_t part_count;
+    tn_buf name;
+    uint32_t named;
+} collector;
+
+static void collect(collector *c, const tn_value *value) {
+    const tn_node *node = value->def;
+    if (!node || c->part_count == 64 || c->segment->places[value->id].is_stored)
+        return;
+    bool is_anchor = value == c->anchor;
+    tn_node_kind kind = tn_segment_kind(node);
+    bool goes_on = kind == TN_KIND_VIEW || kind == TN_KIND_POINTWISE || is_anchor;
+    if (!goes_on)
+        return;
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        if (node->operands[i] && (!is_anchor || kind == TN_KIND_ROWS))
+            collect(c, node->operands[i]);
+    if (c->part_count < 64)
+        c->parts[c->part_count++] = node->locs;
+    if (kind == TN_KIND_VIEW || tn_node_prim(node) == TN_PRIM_CAST || c->named >= 6)
+        return;
+    const char *schema = tn_prim_schema(tn_node_prim(node)) + strlen("k::");
+    tn_buf_printf(&c->name, "%s%.*s", c->named++ ? "_" : "", (int)strcspn(schema, "("), schema);
+}
+
+tn_status tn_segment_describe(tn_segment *s, const tn_value *root, const tn_value *anchor,
+                              tn_step_info *info) {
+    *info = (tn_step_info){0};
+    collector *c = tn_arena_alloc(s->arena, 1, sizeof *c);
+    if (!c)
+        return tn_error_out_of_memory();
+    c->segment = s;
+    c->anchor = anchor;
+    tn_buf_init(&c->name, s->arena->allocator);
+    collect(c, root);
+    if (c->named == 0)
+        tn_buf_printf(&c->name, "copy");
+    info->summary = tn_arena_printf(s->arena, "%s", tn_buf_cstr(&c->name));
+    tn_buf_deinit(&c->name);
+    if (!info->summary)
+        return tn_error_out_of_memory();
+    info->flops = info->bytes_read = tn_sym_const(s->syms, 0);
+    info->bytes_written = bytes_of(s, &root->type);
+    return tn_locs_merge(s->arena, c->parts, c->part_count, &info->locs);
+}
+
+/* ---- pointwise kernels --------------------------------------------------------------------------
+ */
+
+enum { NESTS_MAX = 64 };
+
+/* The nests that together store one value. */
+typedef struct nest_list {
+    tn_nest nests[NESTS_MAX];
+    size_t count;
+    bool is_impossible; /* the value has to run on the interpreter */
+} nest_list;
+
+/* A part of the value's index space. */
+typedef struct box {
+    const tn_sym *starts[TN_MAX_RANK], *sizes[TN_MAX_RANK];
+} box;
+
+static void box_view(const tn_type *type, const box *b, tn_syms *syms, tn_view *out_view) {
+    *out_view = (tn_view){.kind = TN_VIEW_SLICE, .rank = type->rank};
+    for (uint32_t d = 0; d < type->rank; d++) {
+        out_view->dims[d] = b->sizes[d];
+        out_view->starts[d] = b->starts[d] ? b->starts[d] : tn_sym_const(syms, 0);
+        out_view->steps[d] = 1;
+    }
+}
+
+/* Cuts a box in two along the dim that the builder asks for. */
+static bool split_box(tn_segment *s, const tn_expr_builder *builder, box *low, box *high) {
+    uint32_t d = builder->split_dim;
+    if (!builder->split_at)
+        return false;
+    *high = *low;
+    high->starts[d] = tn_sym_add(s->syms, low->starts[d], builder->split_at);
+    high->sizes[d] = tn_sym_sub(s->syms, low->sizes[d], builder->split_at);
+    low->sizes[d] = builder->split_at;
+    return high->starts[d] && high->sizes[d];
+}
+
+/* Builds the expression of one box; on failure says in the builder why. */
+static tn_status build_box(tn_segment *s, const tn_value *value, const box *b,
+                           const tn_place *place, tn_nest *out_nest) {
+    tn_view *view = NULL;
+    tn_chain *chain = NULL;
+    TN_ARENA_TRY(s->arena, view, 1);
+    TN_ARENA_TRY(s->arena, chain, 1);
+    box_view(&value->type, b, s->syms, view);
+    chain->view = view;
+    *out_nest = (tn_nest){.rank = value->type.rank};
+    out_nest->builder = (tn_expr_builder){.arena = s->arena, .syms = s->syms, .places = s->places};
+    memcpy(out_nest->dims, b->sizes, sizeof out_nest->dims);
+    out_nest->expr = tn_expr_build(&out_nest->builder, value, chain);
+    out_nest->store.buffer = place->buffer;
+    out_nest->store.dtype = value->type.dtype;
+    tn_layout_apply(s->syms, &place->layout, view, &out_nest->store.layout);
+    return out_nest->builder.is_out_of_memory ? tn_error_out_of_memory() : NULL;
+}
+
+/* Fills `list`, splitting boxes and storing what blocks. */
+static tn_status build_nests(tn_segment *s, const tn_value *value, const tn_place *place,
+                             nest_list *list) {
+    box pending[NESTS_MAX];
+    size_t pending_count = 1;
+    for (uint32_t d = 0; d < value->type.rank; d++) {
+        pending[0].starts[d] = tn_sym_const(s->syms, 0);
+        pending[0].sizes[d] = value->type.dims[d];
+    }
+    uint32_t attempts = 0;
+    while (pending_count > 0) {
+        box b = pending[--pending_count];
+        if (list->count == NESTS_MAX || pending_count + 2 >= NESTS_MAX ||
+            ++attempts > 4 * NESTS_MAX) {
+            list->is_impossible = true;
+            return NULL;
+        }
+        tn_nest *nest = &list->nests[list->count];
+        TN_TRY(build_box(s, value, &b, place, nest));
+        if (nest->expr) {
+            list->count++;
+            continue;
+        }
+        const tn_value *blocking = nest->builder.blocking;
+        if (nest->builder.wants_split) {
+            box high;
+            if (!split_box(s, &nest->builder, &b, &high))
+                return tn_error_out_of_memory();
+            pending[pending_count++] = high;
+        } else if (!blocking || blocking == value) {
+            list->is_impossible = true;
+            return NULL;
+        } else {
+            TN_TRY(tn_segment_materialise(s, blocking));
+        }
+        pending[pending_count++] = b;
+    }
+    return NULL;
+}
+
+/* Order of dims in memory for a pointwise root: that of the largest operand, so that channels-last
+ * data stays channels-last. */
+static void pointwise_order(const tn_segment *s, const tn_value *value, const tn_value *from,
+                            uint32_t *order, bool *inout_is_found) {
+    if (*inout_is_found)
+        return;
+    const tn_place *place = &s->places[from->id];
+    if (!place->is_stored) {
+        if (!from->def || tn_segment_kind(from->def) != TN_KIND_POINTWISE)
+            return;
+        for (uint32_t i = 0; i < from->def->operand_count; i++)
+            if (from->def->operands[i]->type.rank == value->type.rank)
+                pointwise_order(s, value, from->def->operands[i], order, inout_is_found);
+        return;
+    }
+    for (uint32_t d = 0; d < value->type.rank; d++)
+        if (from->type.rank != value->type.rank || from->type.dims[d] != value->type.dims[d] ||
+            tn_sym_is(place->layout.strides[d], 0))
+            return;
+    for (uint32_t d = 0; d < value->type.rank; d++)
+        order[d] = d;
+    for (uint32_t a = 0; a < value->type.rank; a++)
+        for (uint32_t b = a + 1; b < value->type.rank; b++) {
+            const tn_sym *x = place->layout.strides[order[a]], *y = place->layout.strides[order[b]];
+            bool a_is_one = tn_sym_is(value->type.dims[order[a]], 1);
+            bool b_is_one = tn_sym_is(value->type.dims[order[b]], 1);
+            if (a_is_one || b_is_one || tn_sym_known_le(s->syms, y, x) == 1)
+                continue;
+            if (tn_sym_known_le(s->syms, x, y) != 1)
+                return;
+            uint32_t swapped = order[a];
+            order[a] = order[b];
+            order[b] = swapped;
+        }
+    *inout_is_found = true;
+}
+
+/* Emits one kernel that stores these values by their nests. */
+static tn_status emit_nests(tn_segment *s, nest_list *const *lists, const tn_stored *stored,
+                            size_t count) {
+    tn_nest *nests = NULL;
+    size_t nest_count = 0;
+    TN_ARENA_TRY(s->arena, nests, count * NESTS_MAX);
+    tn_step_info info = {0};
+    for (size_t i = 0; i < count; i++) {
+        tn_step_info part;
+        TN_TRY(tn_segment_describe(s, stored[i].value, NULL, &part));
+        for (size_t n = 0; n < lists[i]->count; n++) {
+            tn_segment_account(s, stored[i].value, &lists[i]->nests[n].builder, &part);
+            tn_nest_simplify(s->syms, &lists[i]->nests[n]);
+            nests[nest_count++] = lists[i]->nests[n];
+        }
+        if (i == 0) {
+            info = part;
+            continue;
+        }
+        tn_locs both[] = {info.locs, part.locs};
+        TN_TRY(tn_locs_merge(s->arena, both, 2, &info.locs));
+        info.flops = tn_sym_add(s->syms, info.flops, part.flops);
+        info.bytes_read = tn_sym_add(s->syms, info.bytes_read, part.bytes_read);
+        info.bytes_written = tn_sym_add(s->syms, info.bytes_written, part.bytes_written);
+    }
+    tn_kernel_print kernel;
+    tn_buf text;
+    tn_cg_kernel emitted = {0};
+    tn_segment_begin_kernel(s, &kernel, &text);
+    tn_nest_emit_pointwise(&kernel, "KERNEL", nests, nest_count, &emitted);
+    return tn_segment_end_kernel(s, &kernel, &text, &emitted, NULL, &info, stored, count);
+}
+
+/* The contraction or attention that reads a value, through views, if that is its only use. */
+static const tn_node *only_reader(const tn_value *value) {
+    while (value->use_count == 1) {
+        const tn_node *node = value->uses[0].node;
+        switch (tn_segment_kind(node)) {
+        case TN_KIND_VIEW:
+            value = node->results[0];
+            break;
+        case TN_KIND_POINTERS:
+            return node;
+        default:
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static bool has_pending_anchor(const tn_segment *s, const tn_value *root) {
+    for (const tn_node *node = root->def->prev; node; node = node->prev)
+        if (!s->is_emitted[node->id] && node->result_count > 0 &&
+            s->roles[node->results[0]->id].sink == root && s->roles[node->results[0]->id].is_root)
+            return true;
+    return false;
+}
+
+/* All stored values below an expression of a root exist already. */
+static bool is_ready(const tn_segment *s, const tn_value *value) {
+    if (s->places[value->id].is_stored || value->kind != TN_VALUE_RESULT)
+        return true;
+    tn_node_kind kind = tn_segment_kind(value->def);
+    if (kind != TN_KIND_VIEW && kind != TN_KIND_POINTWISE)
+        return false;
+    if (s->roles[value->id].is_root)
+        return false;
+    for (uint32_t i = 0; i < value->def->operand_count; i++)
+        if (value->def->operands[i] && !is_ready(s, value->def->operands[i]))
+            return false;
+    return true;
+}
+
+/* Another pointwise root that is ready and feeds the same contraction as `root` (rotary embeddings
+ * of queries and keys): the two become one kernel. */
+static const tn_value *find_sibling(const tn_segment *s, const tn_value *root) {
+    const tn_node *reader = only_reader(root);
+    if (!reader)
+        return NULL;
+    for (const tn_node *node = root->def->next; node && node != reader; node = node->next) {
+        const tn_value *value = node->results[0];
+        if (s->is_emitted[node->id] || tn_segment_kind(node) != TN_KIND_POINTWISE ||
+            !s->roles[value->id].is_root || only_reader(value) != reader)
+            continue;
+        bool is_ready_now = !has_pending_anchor(s, value);
+        for (uint32_t i = 0; i < node->operand_count; i++)
+            is_ready_now = is_ready_now && is_ready(s, node->operands[i]);
+        if (is_ready_now)
+            return value;
+    }
+    return NULL;
+}
+
+static tn_status build_stored(tn_segment *s, const tn_value *value, bool is_row_major,
+                              tn_stored *out_stored, nest_list **out_list) {
+    uint32_t order[TN_MAX_RANK];
+    bool is_ordered = !is_row_major && tn_segment_preferred_order(s, value, order);
+    if (!is_row_major && value->def)
+        for (uint32_t i = 0; i < value->def->operand_count && !is_ordered; i++)
+            if (value->def->operands[i])
+                pointwise_order(s, value, value->def->operands[i], order, &is_ordered);
+    out_stored->value = value;
+    tn_segment_store(s, value, is_ordered ? order : NULL, &out_stored->place);
+    TN_ARENA_TRY(s->arena, *out_list, 1);
+    return build_nests(s, value, &out_stored->place, *out_list);
+}
+
+static tn_status emit_pointwise(tn_segment *s, const tn_value *value, bool is_row_major) {
+    tn_stored stored[2];
+    nest_list *lists[2];
+    size_t count = 1;
+    TN_TRY(build_stored(s, value, is_row_major, &stored[0], &lists[0]));
+    if (lists[0]->is_impossible) {
+        if (s->places[value->id].is_stored || !value->def)
+            return tn_error_make(TN_INTERNAL, "value %.*s cannot be copied",
+                                 TN_STR_ARG(value->name));
+        /* Give the output back, if it was taken. */
+        if (tn_pb_buffer_at(s->pb, stored[0].place.buffer)->kind == TN_BUFFER_OUTPUT)
+            s->output_of[value->id] = stored[0].place.buffer;
+        return tn_segment_emit_prim(s, value->def);
+    }
+    const tn_value *sibling = is_row_major || !value->def ? NULL : find_sibling(s, value);
+    if (sibling) {
+        TN_TRY(build_stored(s, sibling, false, &stored[1], &lists[1]));
+        if (lists[1]->is_impossible) {
+            TN_TRY(tn_segment_emit_prim(s, sibling->def));
+        } else {
+            count = 2;
+        }
+        s->is_emitted[sibling->def->id] = true;
+    }
+    return emit_nests(s, lists, stored, count);
+}
+
+tn_status tn_segment_materialise(tn_segment *s, const tn_value *value) {
+    if (value->def && !s->places[value->id].is_stored) {
+        tn_node_kind kind = tn_segment_kind(value->def);
+        bool is_fused = false;
+        if (kind == TN_KIND_PRIM)
+            return tn_segment_emit_prim(s, value->def);
+        if (kind == TN_KIND_ROWS || kind == TN_KIND_POINTERS)
+            return tn_segment_emit_anchor(s, value->def, value, &is_fused);
+    }
+    if (value->def && tn_segment_kind(value->def) == TN_KIND_POINTWISE)
+        s->is_emitted[value->def->id] = true;
+    return emit_pointwise(s, value, true);
+}
+
+/* ---- primitives on the interpreter --------------------------------------------------------------
+ */
+
+static uint32_t tensor_record(tn_segment *s, const tn_value *value, const tn_place *place) {
+    tn_rec_tensor tensor = {.dtype = (uint32_t)value->type.dtype, .rank = value->type.rank};
+    uint32_t buffer = 0;
+    tn_pb_fail(s->pb, resolve_buffer(s, place->buffer, &buffer));
+    tensor.buffer = buffer;
+    tensor.offset = tn_pb_sym(s->pb, place->layout.offset);
+    for (uint32_t d = 0; d < tensor.rank; d++) {
+        tensor.dims[d] = tn_pb_sym(s->pb, place->layout.dims[d]);
+        tensor.strides[d] = tn_pb_sym(s->pb, place->layout.strides[d]);
+    }
+    note_use(s, buffer, s->pb->program.step_count);
+    return tn_pb_tensor(s->pb, &tensor);
+}
+
+tn_status tn_segment_emit_prim(tn_segment *s, const tn_node *node) {
+    if (s->is_emitted[node->id] && s->places[node->results[0]->id].is_stored)
+        return NULL;
+    s->is_emitted[node->id] = true;
+    uint32_t operands[32], results[4];
+    if (node->operand_count > 32 || node->result_count > 4)
+        return tn_error_make(TN_UNSUPPORTED, "%.*s: %u operands, accepted up to 32",
+                             TN_STR_ARG(node->op->name), node->operand_count);
+    tn_place places[32];
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        if (node->operands[i])
+            TN_TRY(tn_segment_place(s, node->operands[i], &places[i]));
+    tn_rec_step step = {.kind = TN_STEP_PRIM, .prim = tn_pb_str(s->pb, node->op->name)};
+    const tn_sym *read = tn_sym_const(s->syms, 0), *written = read;
+    for (uint32_t i = 0; i < node->operand_count; i++) {
+        operands[i] =
+            node->operands[i] ? tensor_record(s, node->operands[i], &places[i]) : TN_NO_INDEX;
+        if (node->operands[i])
+            read = tn_sym_add(s->syms, read, bytes_of(s, &node->operands[i]->type));
+    }
+    for (uint32_t i = 0; i < node->result_count; i++) {
+        tn_place place;
+        tn_segment_store(s, node->results[i], NULL, &place);
+        s->places[node->results[i]->id] = place;
+        results[i] = tensor_record(s, node->results[i], &place);
+        written = tn_sym_add(s->syms, written, bytes_of(s, &node->results[i]->type));
+    }
+    step.operands = tn_pb_indices(s->pb, operands, node->operand_count);
+    step.results = tn_pb_indices(s->pb, results, node->result_count);
+    step.args = tn_pb_node_args(s->pb, node);
+    step.sources = tn_pb_sources(s->pb, &node->locs);
+    step.flops = tn_pb_const(s->pb, 0);
+    step.bytes_read = tn_pb_sym(s->pb, read);
+    step.bytes_written = tn_pb_sym(s->pb, written);
+    tn_pb_step(s->pb, &step);
+    return NULL;
+}
+
+/* ---- the graph ----------------------------------------------------------------------------------
+ */
+
+/* Emits a pointwise root, as the end of an anchor's kernel if one leads to it and nowhere else. */
+static tn_status emit_root(tn_segment *s, const tn_value *root) {
+    const tn_node *last = NULL;
+    for (const tn_node *node = s->graph->first; node != root->def; node = node->next) {
+        if (s->is_emitted[node->id] || node->result_count == 0)
+            continue;
+        const tn_role *role = &s->roles[node->results[0]->id];
+        if (!role->is_root || role->sink != root)
+            continue;
+        bool is_fused = false;
+        if (last)
+            TN_TRY(tn_segment_emit_anchor(s, last, last->results[0], &is_fused));
+        last = node;
+    }
+    if (last) {
+        bool is_fused = false;
+        TN_TRY(tn_segment_emit_anchor(s, last, root, &is_fused));
+        if (is_fused)
+            return NULL;
+        if (!s->is_emitted[last->id])
+            TN_TRY(tn_segment_emit_anchor(s, last, last->results[0], &is_fused));
+    }
+    return emit_pointwise(s, root, false);
+}
+
+static tn_status emit_node(tn_segment *s, const tn_node *node) {
+    bool is_wanted = false;
+    for (uint32_t r = 0; r < node->result_count; r++)
+        is_wanted |= s->roles[node->results[r]->id].is_root;
+    if (s->is_emitted[node->id] || !is_wanted)
+        return NULL;
+    const tn_value *value = node->results[0];
+    bool is_fused = false;
+    switch (tn_segment_kind(node)) {
+    case TN_KIND_VIEW:
+        return NULL;
+    case TN_KIND_POINTWISE:
+        if (s->places[value->id].is_stored)
+            return NULL;
+        s->is_emitted[node->id] = true;
+        return emit_root(s, value);
+    case TN_KIND_ROWS:
+    case TN_KIND_POINTERS: {
+        const tn_value *sink = s->roles[value->id].sink;
+        bool may_fuse =
+            sink && sink->def != node && tn_segment_kind(sink->def) == TN_KIND_POINTWISE;
+        return may_fuse ? NULL : tn_segment_emit_anchor(s, node, value, &is_fused);
+    }
+    case TN_KIND_PRIM:
+        return tn_segment_emit_prim(s, node);
+    }
+    return NULL;
+}
+
+/* Copies a value into a buffer that others own (an output that is also something else, a state). */
+static tn_status emit_copy(tn_segment *s, const tn_value *value, uint32_t buffer) {
+    tn_stored stored = {.value = value, .place = {.is_stored = true, .buffer = buffer}};
+    tn_layout_dense(s->syms, &value->type, NULL, &stored.place.layout);
+    nest_list *list = NULL;
+    TN_ARENA_TRY(s->arena, list, 1);
+    tn_place kept;
+    TN_TRY(tn_segment_place(s, value, &kept));
+    s->places[value->id] = kept;
+    TN_TRY(build_nests(s, value, &stored.place, list));
+    if (list->is_impossible)
+        return tn_error_make(TN_INTERNAL, "value %.*s cannot be copied", TN_STR_ARG(value->name));
+    TN_TRY(emit_nests(s, &list, &stored, 1));
+    s->places[value->id] = kept;
+    return NULL;
+}
+
+tn_status tn_segment_emit(tn_segment *s) {
+    for (const tn_node *node = s->graph->first; node; node = node->next) {
+        TN_TRY(emit_node(s, node));
+        if (s->pb->status)
+            return tn_pb_finish(s->pb);
+    }
+    for (size_t i = 0; i < s->graph->output_count; i++) {
+        const tn_rec_io *io = &s->pb->program.outputs[i];
+        uint32_t buffer = s->pb->program.tensors[io->tensor].buffer;
+        const tn_value *value = s->graph->outputs[i].value;
+        if (s->places[value->id].buffer != buffer || !s->places[value->id].is_stored)
+            TN_TRY(emit_copy(s, value, buffer));
+    }
+    for (size_t i = 0; i < s->graph->state_count; i++) {
+        const tn_state *state = &s->graph->states[i];
+        if (state->next && state->next != state->value)
+            TN_TRY(emit_copy(s, state->next, s->places[state->value->id].buffer));
+    }
+    return NULL;
+}
