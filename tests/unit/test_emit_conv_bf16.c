@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "backend/cpu/compile/emit_contract.h"
 #include "emitted.h"
 
 typedef struct conv_case {
@@ -41,6 +40,10 @@ static const conv_case cases[] = {
     {"line", 2, 1, 40, 48, 32, 1, 1, 5, 1, 1, 0, 2, 0, 2, 1, 1, false, false, 0},
     {"large_kernel", 1, 4, 4, 32, 32, 1, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, false, false, 0},
     {"passes", 1, 7, 7, 160, 32, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, false, false, 0},
+    {"depthwise", 2, 9, 30, 24, 24, 24, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, false, false, 0},
+    {"depthwise_stride", 1, 11, 12, 37, 37, 37, 5, 5, 2, 2, 2, 2, 2, 2, 1, 1, false, false, 3},
+    {"depthwise_dynamic", 1, 1, 1, 20, 20, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, true, false, 0},
+    {"one_channel", 1, 9, 9, 1, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, false, false, 0},
     {"dynamic", 1, 1, 1, 32, 40, 1, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, true, false, 0},
     {"dynamic_first", 1, 1, 1, 3, 16, 1, 4, 4, 4, 4, 1, 1, 1, 1, 1, 1, true, true, 0},
 };
@@ -121,7 +124,7 @@ static void emit(tn_test_unit *unit, const conv_case *c) {
     tn_cg_line(cg, "tn_store_f32(out, 1, lanes, value);");
     tn_cg_end_function(cg, &function);
     tn_cg_kernel facts;
-    tn_status status = tn_emit_conv_bf16(cg, &spec, &facts);
+    tn_status status = tn_emit_conv(cg, &spec, &facts);
     tn_test_unit_add(unit, c->name, status, &facts);
 }
 

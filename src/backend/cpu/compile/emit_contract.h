@@ -9,9 +9,9 @@ TN_MUST_USE tn_status tn_emit_gemm_f32(tn_cg *cg, const tn_gemm_spec *spec,
                                        tn_cg_kernel *out_kernel);
 TN_MUST_USE tn_status tn_emit_conv_f32(tn_cg *cg, const tn_conv_spec *spec,
                                        tn_cg_kernel *out_kernel);
-/* One filter per channel: groups == in_c == out_c. */
-TN_MUST_USE tn_status tn_emit_depthwise_f32(tn_cg *cg, const tn_conv_spec *spec,
-                                            tn_cg_kernel *out_kernel);
+/* One filter per channel: groups == in_c == out_c; f32 or bf16. */
+TN_MUST_USE tn_status tn_emit_depthwise(tn_cg *cg, const tn_conv_spec *spec,
+                                        tn_cg_kernel *out_kernel);
 
 /* bf16 operands, accumulated in fp32. */
 TN_MUST_USE tn_status tn_emit_gemm_bf16(tn_cg *cg, const tn_gemm_spec *spec,

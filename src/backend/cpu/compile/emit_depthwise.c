@@ -1,4 +1,6 @@
-/* emit_depthwise.c: convolutions with one filter per channel, in fp32 over channels-last data.
+/* emit_depthwise.c: convolutions with one filter per channel over channels-last data. bf16 is
+ * widened as it is loaded, and its weights when they are packed: the vector units multiply fp32
+ * fastest.
  *
  * Lanes run along channels. A tile is a few neighbouring output pixels of one vector of channels;
  * each input pixel is loaded once per kernel row and multiplied into every output that it belongs
@@ -51,15 +53,19 @@ enum { PARAM_LANES, PARAM_CHANNELS, PARAM_KERNEL_H, PARAM_KERNEL_W };
 
 /* [vector of channels][kernel row][kernel column][lane]. */
 static void pack_weight(const tn_cg_pack *self, const tn_tensor *weight, void *out) {
-    assert(weight->dtype == TN_F32 && weight->rank == 4);
+    assert((weight->dtype == TN_F32 || weight->dtype == TN_BF16) && weight->rank == 4);
+    const size_t elem_bytes = weight->dtype == TN_F32 ? sizeof(float) : sizeof(uint16_t);
     int64_t lanes = self->params[PARAM_LANES];
     int64_t height = self->params[PARAM_KERNEL_H], width = self->params[PARAM_KERNEL_W];
     for (int64_t c = 0; c < self->params[PARAM_CHANNELS]; c++) {
         float *to = (float *)out + c / lanes * lanes * height * width + c % lanes;
-        const float *from = (const float *)weight->data + c * weight->strides[0];
         for (int64_t y = 0; y < height; y++)
-            for (int64_t x = 0; x < width; x++, to += lanes)
-                *to = from[y * weight->strides[2] + x * weight->strides[3]];
+            for (int64_t x = 0; x < width; x++, to += lanes) {
+                int64_t at =
+                    c * weight->strides[0] + y * weight->strides[2] + x * weight->strides[3];
+                const char *from = (const char *)weight->data + at * (int64_t)elem_bytes;
+                *to = (float)tn_elem_get_f64(weight->dtype, from);
+            }
     }
 }
 
@@ -146,12 +152,17 @@ static const char *tile_name(const depthwise *d, const run *tile) {
                       (long long)tile->inside_begin, (long long)tile->inside_end);
 }
 
+/* The input's type in C. */
+static const char *type_name(const depthwise *d) {
+    return d->spec->dtype == TN_F32 ? "float" : "uint16_t";
+}
+
 static const char *tile_signature(const depthwise *d, const char *name) {
     return tn_cg_text(d->cg,
-                      "TN_INLINE void %s(void *const *buf, const int64_t *sym, const float *x,\n"
+                      "TN_INLINE void %s(void *const *buf, const int64_t *sym, const %s *x,\n"
                       "    const float *weight, int64_t ky_begin, int64_t ky_end, int64_t image,\n"
                       "    int64_t oy, int64_t ox, int64_t c, int64_t lanes)",
-                      name);
+                      name, type_name(d));
 }
 
 /* Declares row: the element of input column `column` and channel c in the image's row under ky. */
@@ -163,7 +174,7 @@ static void print_row(const depthwise *d, const char *column) {
                         : tn_cg_text(cg, "c * %s", tn_cg_sym(cg, spec->x.strides[3]));
     tn_cg_line(cg, "const int64_t y = oy * %lld - %lld + ky * %lld;", (long long)spec->stride_h,
                (long long)spec->pad_top, (long long)spec->dilation_h);
-    tn_cg_line(cg, "const float *const row = x + y * %s + (%s) * %s + %s;",
+    tn_cg_line(cg, "const %s *const row = x + y * %s + (%s) * %s + %s;", type_name(d),
                tn_cg_sym(cg, spec->x.strides[1]), column, tn_cg_sym(cg, spec->x.strides[2]), c);
 }
 
@@ -181,9 +192,9 @@ static void print_column(const depthwise *d, const run *tile, int64_t i) {
     }
     if (*terms == '\0')
         return;
-    tn_cg_line(cg, "const tn_vf x%lld = tn_load_f32(row + %lld * %s, %s, lanes);", (long long)i,
-               (long long)(i - tile->inside_begin), tn_cg_sym(cg, spec->x.strides[2]),
-               tn_cg_sym(cg, spec->x.strides[3]));
+    tn_cg_line(cg, "const tn_vf x%lld = tn_load_%s(row + %lld * %s, %s, lanes);", (long long)i,
+               tn_dtype_name(spec->dtype), (long long)(i - tile->inside_begin),
+               tn_cg_sym(cg, spec->x.strides[2]), tn_cg_sym(cg, spec->x.strides[3]));
     tn_cg_line(cg, "%s", terms + 1);
 }
 
@@ -231,8 +242,8 @@ static void print_edge(const depthwise *d) {
     print_row(d, "ix");
     tn_cg_line(cg, "const float *const w = weight + (ky * %lld + kx) * %u;",
                (long long)spec->kernel_w, cg->target->lanes);
-    tn_cg_line(cg, "sum += tn_load_f32(row, %s, lanes) * *(const tn_vf_mem *)w;",
-               tn_cg_sym(cg, spec->x.strides[3]));
+    tn_cg_line(cg, "sum += tn_load_%s(row, %s, lanes) * *(const tn_vf_mem *)w;",
+               tn_dtype_name(spec->dtype), tn_cg_sym(cg, spec->x.strides[3]));
     tn_cg_close(cg, "");
     tn_cg_close(cg, "");
     tn_cg_line(cg, "%s(buf, sym, image, oy, ox, c, lanes, sum);", spec->store);
@@ -330,8 +341,8 @@ static void print_kernel(const depthwise *d, const run *inside) {
                (long long)d->block_rows, out_h, (long long)d->block_rows, out_h);
     const char *offset =
         tn_sym_is(spec->x.offset, 0) ? "" : tn_cg_text(cg, " + %s", tn_cg_sym(cg, spec->x.offset));
-    tn_cg_line(cg, "const float *const x = (const float *)buf[%u]%s + image * %s;", spec->x.buf,
-               offset, tn_cg_sym(cg, spec->x.strides[0]));
+    tn_cg_line(cg, "const %s *const x = (const %s *)buf[%u]%s + image * %s;", type_name(d),
+               type_name(d), spec->x.buf, offset, tn_cg_sym(cg, spec->x.strides[0]));
     tn_cg_line(cg, "for (int64_t oy = oy_begin; oy < oy_end; oy++) {");
     print_kernel_rows(d);
     if (d->run_count > 0)
@@ -362,7 +373,7 @@ static void print_tiles(const depthwise *d, const run *inside) {
     }
 }
 
-tn_status tn_emit_depthwise_f32(tn_cg *cg, const tn_conv_spec *spec, tn_cg_kernel *out_kernel) {
+tn_status tn_emit_depthwise(tn_cg *cg, const tn_conv_spec *spec, tn_cg_kernel *out_kernel) {
     *out_kernel = (tn_cg_kernel){0};
     depthwise d = {.cg = cg, .spec = spec};
     choose_sizes(&d);
