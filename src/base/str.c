@@ -289,3 +289,45 @@ tn_str tn_buf_view(const tn_buf *buf) {
 tn_status tn_buf_status(const tn_buf *buf) {
     return buf->failed ? tn_error_out_of_memory() : NULL;
 }
+
+/* Bytes of the UTF-8 sequence at the start of s (1 to 4), 0 if it is none. Overlong forms,
+ * surrogates and code points past U+10FFFF are none. */
+static size_t utf8_bytes(tn_str s) {
+    static const struct {
+        uint8_t mask, lead;
+        uint32_t least;
+    } forms[] = {{0x80, 0, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+    const uint8_t *bytes = (const uint8_t *)s.data;
+    for (size_t len = 1; len <= 4 && len <= s.len; len++) {
+        if ((bytes[0] & forms[len - 1].mask) != forms[len - 1].lead)
+            continue;
+        uint32_t code = bytes[0] & (uint8_t)~forms[len - 1].mask;
+        for (size_t i = 1; i < len; i++) {
+            if ((bytes[i] & 0xc0) != 0x80)
+                return 0;
+            code = code << 6 | (bytes[i] & 0x3f);
+        }
+        bool is_surrogate = code >= 0xd800 && code < 0xe000;
+        return code >= forms[len - 1].least && code <= 0x10ffff && !is_surrogate ? len : 0;
+    }
+    return 0;
+}
+
+void tn_buf_json(tn_buf *buf, tn_str s) {
+    tn_buf_append(buf, "\"", 1);
+    while (s.len > 0) {
+        size_t len = utf8_bytes(s);
+        char c = s.data[0];
+        if (len == 0)
+            tn_buf_append(buf, "\\ufffd", 6);
+        else if (c == '"' || c == '\\')
+            tn_buf_printf(buf, "\\%c", c);
+        else if (len == 1 && (unsigned char)c < 0x20)
+            tn_buf_printf(buf, "\\u%04x", (unsigned)c);
+        else
+            tn_buf_append(buf, s.data, len);
+        len = len ? len : 1;
+        s = (tn_str){s.data + len, s.len - len};
+    }
+    tn_buf_append(buf, "\"", 1);
+}

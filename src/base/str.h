@@ -59,6 +59,8 @@ void tn_buf_clear(tn_buf *buf);
 void tn_buf_append(tn_buf *buf, const void *bytes, size_t len);
 void tn_buf_str_append(tn_buf *buf, tn_str s);
 void tn_buf_printf(tn_buf *buf, const char *format, ...) TN_PRINTF(2, 3);
+/* A JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+void tn_buf_json(tn_buf *buf, tn_str s);
 /* Zero-terminated content, never NULL. Valid until the next change. */
 const char *tn_buf_cstr(const tn_buf *buf);
 tn_str tn_buf_view(const tn_buf *buf);

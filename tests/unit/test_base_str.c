@@ -196,11 +196,26 @@ static void distances(void **state) {
     assert_int_equal(tn_str_distance((tn_str){long_b, 16}, (tn_str){NULL, 0}), 16);
 }
 
+static void test_json(void **state) {
+    (void)state;
+    tn_buf buf;
+    tn_buf_init(&buf, tn_allocator_system());
+    tn_buf_json(&buf, TN_STR("a\"b\\c\n\x01 \xc3\xa9 \xff \xc0\x80 \xed\xa0\x80 \xe2\x82"));
+    assert_string_equal(tn_buf_cstr(&buf),
+                        "\"a\\\"b\\\\c\\u000a\\u0001 \xc3\xa9 \\ufffd \\ufffd\\ufffd "
+                        "\\ufffd\\ufffd\\ufffd \\ufffd\\ufffd\"");
+    tn_buf_deinit(&buf);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(comparing), cmocka_unit_test(splitting),
-        cmocka_unit_test(integers),  cmocka_unit_test(doubles),
-        cmocka_unit_test(globs),     cmocka_unit_test(numbers_ignore_the_locale),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(comparing),
+        cmocka_unit_test(splitting),
+        cmocka_unit_test(integers),
+        cmocka_unit_test(doubles),
+        cmocka_unit_test(globs),
+        cmocka_unit_test(numbers_ignore_the_locale),
         cmocka_unit_test(distances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
