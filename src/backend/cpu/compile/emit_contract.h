@@ -18,5 +18,7 @@ TN_MUST_USE tn_status tn_emit_gemm_bf16(tn_cg *cg, const tn_gemm_spec *spec,
                                         tn_cg_kernel *out_kernel);
 TN_MUST_USE tn_status tn_emit_conv_bf16(tn_cg *cg, const tn_conv_spec *spec,
                                         tn_cg_kernel *out_kernel);
+/* Declares ky_begin and ky_end: the kernel's rows that lie in the image at output row oy. */
+void tn_conv_print_kernel_rows(tn_cg *cg, const tn_conv_spec *spec);
 
 #endif

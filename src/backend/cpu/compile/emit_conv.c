@@ -27,6 +27,7 @@ typedef struct conv {
     const tn_conv_spec *spec;
     tn_tiling tiling;
     tn_tile_printer printer;
+    bool skips_rows;             /* of the kernel, where they lie outside of the image */
     bool copies;                 /* the input into scratch; else it is read in place */
     int64_t group_in, group_out; /* channels */
     int64_t depth;               /* steps of the whole reduction */
@@ -112,16 +113,19 @@ static const tn_sym *span(tn_syms *syms, const tn_sym *count, int64_t stride, in
                        (kernel - 1) * dilation + 1);
 }
 
-/* Whether no tile reads outside of the image. */
-static bool is_unpadded(const conv *v) {
+/* Whether all rows, all columns that tiles read are proved to lie in the image. */
+static bool has_all_rows(const conv *v) {
     const tn_conv_spec *spec = v->spec;
     tn_syms *syms = v->cg->syms;
     const tn_sym *rows = span(syms, spec->out_h, spec->stride_h, spec->kernel_h, spec->dilation_h);
+    return spec->pad_top == 0 && tn_sym_known_le(syms, rows, spec->in_h) == 1;
+}
+static bool has_all_columns(const conv *v) {
+    const tn_conv_spec *spec = v->spec;
+    tn_syms *syms = v->cg->syms;
     const tn_sym *columns =
         span(syms, spec->out_w, spec->stride_w, spec->kernel_w, spec->dilation_w);
-    return spec->pad_top == 0 && spec->pad_left == 0 &&
-           tn_sym_known_le(syms, rows, spec->in_h) == 1 &&
-           tn_sym_known_le(syms, columns, spec->in_w) == 1;
+    return spec->pad_left == 0 && tn_sym_known_le(syms, columns, spec->in_w) == 1;
 }
 
 /* Output rows of a task: their input within a quarter of L2, and enough tasks. */
@@ -145,7 +149,8 @@ static void choose_sizes(conv *v) {
     v->group_in = spec->in_c / spec->groups;
     v->group_out = spec->out_c / spec->groups;
     v->depth = v->group_in * spec->kernel_h * spec->kernel_w;
-    v->copies = !is_unpadded(v) || !tn_sym_is(spec->x.strides[3], 1) ||
+    v->skips_rows = !has_all_rows(v);
+    v->copies = !has_all_columns(v) || !tn_sym_is(spec->x.strides[3], 1) ||
                 !tn_sym_is_const(spec->x.strides[2]);
     v->copied_width = span(syms, spec->out_w, spec->stride_w, spec->kernel_w, spec->dilation_w);
     v->pixel_stride = v->copies ? tn_sym_const(syms, spec->in_c) : spec->x.strides[2];
@@ -185,6 +190,18 @@ static const char *number(const conv *v, int64_t value) {
     return tn_cg_text(v->cg, "%lld", (long long)value);
 }
 
+void tn_conv_print_kernel_rows(tn_cg *cg, const tn_conv_spec *spec) {
+    long long dilation = (long long)spec->dilation_h;
+    const char *in_h = tn_cg_sym(cg, spec->in_h);
+    tn_cg_line(cg, "const int64_t iy = oy * %lld - %lld;", (long long)spec->stride_h,
+               (long long)spec->pad_top);
+    tn_cg_line(cg, "const int64_t ky_begin = iy < 0 ? (%lld - iy) / %lld : 0;", dilation - 1,
+               dilation);
+    tn_cg_line(cg, "const int64_t ky_end = iy + %lld < %s ? %lld : (%s - iy + %lld) / %lld;",
+               (long long)((spec->kernel_h - 1) * spec->dilation_h), in_h,
+               (long long)spec->kernel_h, in_h, dilation - 1, dilation);
+}
+
 /* The loops of the reduction: kernel columns are one with the channels where they are contiguous.
  */
 static void fill_printer(conv *v) {
@@ -195,8 +212,10 @@ static void fill_printer(conv *v) {
     *printer = (tn_tile_printer){
         .name = spec->name,
         .row_stride = tn_cg_sym(cg, tn_sym_muli(syms, v->pixel_stride, spec->stride_w)),
-        .params = "int64_t image, int64_t oy, int64_t ox, int64_t c",
-        .arguments = "image, oy, ox, c",
+        .params = v->skips_rows ? "int64_t ky_begin, int64_t ky_end, int64_t image, int64_t oy, "
+                                  "int64_t ox, int64_t c"
+                                : "int64_t image, int64_t oy, int64_t ox, int64_t c",
+        .arguments = v->skips_rows ? "ky_begin, ky_end, image, oy, ox, c" : "image, oy, ox, c",
         .total_depth = number(v, v->depth),
         .store = spec->store,
         .store_prefix = "image, oy, ",
@@ -205,50 +224,61 @@ static void fill_printer(conv *v) {
     };
     int64_t inner = v->group_in;
     bool is_contiguous = spec->dilation_w == 1 && tn_sym_is(v->pixel_stride, v->group_in);
-    if (spec->kernel_h > 1) {
+    if (spec->kernel_h > 1 || v->skips_rows) {
         const tn_sym *step = tn_sym_muli(syms, v->row_stride, spec->dilation_h);
-        printer->loops[printer->loop_count].index = "ky";
-        printer->loops[printer->loop_count].count = number(v, spec->kernel_h);
-        printer->loops[printer->loop_count++].step = tn_cg_sym(cg, step);
+        printer->loops[printer->loop_count++] = (tn_tile_loop){
+            .index = "ky",
+            .begin = v->skips_rows ? "ky_begin" : "0",
+            .end = v->skips_rows ? "ky_end" : number(v, spec->kernel_h),
+            .step = tn_cg_sym(cg, step),
+        };
+        if (v->skips_rows)
+            printer->skipped_depth =
+                tn_cg_text(cg, "ky_begin * %lld", (long long)(v->group_in * spec->kernel_w));
     }
     if (is_contiguous) {
         inner *= spec->kernel_w;
     } else if (spec->kernel_w > 1) {
         const tn_sym *step = tn_sym_muli(syms, v->pixel_stride, spec->dilation_w);
-        printer->loops[printer->loop_count].index = "kx";
-        printer->loops[printer->loop_count].count = number(v, spec->kernel_w);
-        printer->loops[printer->loop_count++].step = tn_cg_sym(cg, step);
+        printer->loops[printer->loop_count++] = (tn_tile_loop){
+            .index = "kx",
+            .begin = "0",
+            .end = number(v, spec->kernel_w),
+            .step = tn_cg_sym(cg, step),
+        };
     }
     printer->depth = number(v, inner);
     if (fetches_ahead(v))
         printer->ahead_bytes = tn_tile_ahead_bytes(&v->tiling, cg->target, tiles_per_panel(v));
 }
 
-/* Prints the statements that copy `pixels` pixels from `from` to `to`. */
+/* Prints the statements that copy `pixels` pixels from `from` to `row`. */
 static void print_pixels(const conv *v) {
     tn_cg *cg = v->cg;
     const tn_conv_spec *spec = v->spec;
     const char *channels = number(v, spec->in_c);
     const char *pixel = tn_cg_sym(cg, spec->x.strides[2]);
     if (tn_sym_is(spec->x.strides[3], 1) && tn_sym_is(spec->x.strides[2], spec->in_c)) {
-        tn_cg_line(cg, "__builtin_memcpy(to, from, (size_t)pixels * %s * sizeof(float));",
+        tn_cg_line(cg, "__builtin_memcpy(row, from, (size_t)pixels * %s * sizeof(float));",
                    channels);
     } else if (tn_sym_is(spec->x.strides[3], 1)) {
         tn_cg_line(cg, "for (int64_t p = 0; p < pixels; p++)");
-        tn_cg_line(cg, "    __builtin_memcpy(to + p * %s, from + p * %s, %s * sizeof(float));",
+        tn_cg_line(cg, "    __builtin_memcpy(row + p * %s, from + p * %s, %s * sizeof(float));",
                    channels, pixel, channels);
     } else {
         tn_cg_line(cg, "for (int64_t p = 0; p < pixels; p++)");
         tn_cg_line(cg, "    for (int64_t c = 0; c < %s; c++)", channels);
-        tn_cg_line(cg, "        to[p * %s + c] = from[p * %s + c * %s];", channels, pixel,
+        tn_cg_line(cg, "        row[p * %s + c] = from[p * %s + c * %s];", channels, pixel,
                    tn_cg_sym(cg, spec->x.strides[3]));
     }
 }
 
-/* Copies input rows [y, y + count) of one image with zeros wherever there is no pixel. */
+/* Copies input rows [y, y + count) of one image with zeros left and right of it. Rows that do not
+ * exist are left out: no tile reads them. */
 static void print_copy(const conv *v) {
     tn_cg *cg = v->cg;
     const tn_conv_spec *spec = v->spec;
+    long long channels = (long long)spec->in_c;
     tn_cg_function function;
     tn_cg_begin_function(
         cg, &function,
@@ -257,24 +287,25 @@ static void print_copy(const conv *v) {
             "static void %s_copy(const int64_t *sym, const float *x, int64_t y, int64_t count,\n"
             "    float *to)",
             spec->name));
+    const char *in_w = tn_cg_sym(cg, spec->in_w), *in_h = tn_cg_sym(cg, spec->in_h);
     tn_cg_line(cg, "(void)sym;");
-    tn_cg_line(cg, "const int64_t width = %s, inside = width - %lld;",
+    tn_cg_line(cg, "const int64_t width = %s, left = %lld, inside = width - left;",
                tn_cg_sym(cg, v->copied_width), (long long)spec->pad_left);
-    const char *in_w = tn_cg_sym(cg, spec->in_w);
     tn_cg_line(cg, "const int64_t pixels = inside < 0 ? 0 : inside < %s ? inside : %s;", in_w,
                in_w);
-    tn_cg_line(cg, "for (const int64_t end = y + count; y < end; y++, to += width * %lld) {",
-               (long long)spec->in_c);
-    tn_cg_line(cg, "__builtin_memset(to, 0, (size_t)width * %lld * sizeof(float));",
-               (long long)spec->in_c);
-    tn_cg_line(cg, "if (y < 0 || y >= %s)", tn_cg_sym(cg, spec->in_h));
-    tn_cg_line(cg, "    continue;");
+    tn_cg_line(cg, "const int64_t right = width - left - pixels;");
+    tn_cg_line(cg, "for (int64_t i = 0; i < count; i++, y++, to += width * %lld) {", channels);
+    if (v->skips_rows) {
+        tn_cg_line(cg, "if (y < 0 || y >= %s)", in_h);
+        tn_cg_line(cg, "    continue;");
+    }
     tn_cg_line(cg, "const float *const from = x + y * %s;", tn_cg_sym(cg, spec->x.strides[1]));
-    if (spec->pad_left > 0)
-        tn_cg_line(cg, "to += %lld;", (long long)(spec->pad_left * spec->in_c));
+    tn_cg_line(cg, "float *const row = to + left * %lld;", channels);
+    tn_cg_line(cg, "for (int64_t k = 0; k < left * %lld; k++)", channels);
+    tn_cg_line(cg, "    to[k] = 0.0f;");
     print_pixels(v);
-    if (spec->pad_left > 0)
-        tn_cg_line(cg, "to -= %lld;", (long long)(spec->pad_left * spec->in_c));
+    tn_cg_line(cg, "for (int64_t k = 0; k < right * %lld; k++)", channels);
+    tn_cg_line(cg, "    row[pixels * %lld + k] = 0.0f;", channels);
     tn_cg_close(cg, "");
     tn_cg_end_function(cg, &function);
 }
@@ -342,8 +373,9 @@ static void print_input(const conv *v) {
     const char *group =
         spec->groups > 1 ? tn_cg_text(cg, " + group * %lld", (long long)v->group_in) : "";
     if (!v->copies) {
-        tn_cg_line(cg, "const float *const x = %s + oy_begin * %s%s;", image,
-                   tn_cg_sym(cg, tn_sym_muli(cg->syms, v->row_stride, spec->stride_h)), group);
+        tn_cg_line(cg, "const float *const x = %s + (oy_begin * %lld - %lld) * %s%s;", image,
+                   (long long)spec->stride_h, (long long)spec->pad_top,
+                   tn_cg_sym(cg, v->row_stride), group);
         return;
     }
     tn_cg_line(cg, "if (task / %lld != copied) {", (long long)(v->panels * spec->groups));
@@ -387,6 +419,8 @@ static void print_kernel(const conv *v) {
     tn_cg_line(cg, "for (int64_t oy = oy_begin; oy < oy_end; oy++) {");
     const tn_sym *step = tn_sym_muli(cg->syms, v->row_stride, v->spec->stride_h);
     tn_cg_line(cg, "const float *const row = x + (oy - oy_begin) * %s;", tn_cg_sym(cg, step));
+    if (v->skips_rows)
+        tn_conv_print_kernel_rows(cg, v->spec);
     tn_cg_line(cg, "int64_t ox = 0;");
     print_runs(v);
     tn_cg_close(cg, "");

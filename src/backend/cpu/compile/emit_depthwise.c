@@ -305,21 +305,6 @@ static void print_static_width(const depthwise *d) {
     }
 }
 
-/* Declares the kernel rows of output row oy that lie in the image. */
-static void print_kernel_rows(const depthwise *d) {
-    tn_cg *cg = d->cg;
-    const tn_conv_spec *spec = d->spec;
-    long long dilation = (long long)spec->dilation_h;
-    const char *in_h = tn_cg_sym(cg, spec->in_h);
-    tn_cg_line(cg, "const int64_t iy = oy * %lld - %lld;", (long long)spec->stride_h,
-               (long long)spec->pad_top);
-    tn_cg_line(cg, "const int64_t ky_begin = iy < 0 ? (%lld - iy) / %lld : 0;", dilation - 1,
-               dilation);
-    tn_cg_line(cg, "const int64_t ky_end = iy + %lld < %s ? %lld : (%s - iy + %lld) / %lld;",
-               (long long)((spec->kernel_h - 1) * spec->dilation_h), in_h,
-               (long long)spec->kernel_h, in_h, dilation - 1, dilation);
-}
-
 static void print_kernel(const depthwise *d, const run *inside) {
     tn_cg *cg = d->cg;
     const tn_conv_spec *spec = d->spec;
@@ -344,7 +329,7 @@ static void print_kernel(const depthwise *d, const run *inside) {
     tn_cg_line(cg, "const %s *const x = (const %s *)buf[%u]%s + image * %s;", type_name(d),
                type_name(d), spec->x.buf, offset, tn_cg_sym(cg, spec->x.strides[0]));
     tn_cg_line(cg, "for (int64_t oy = oy_begin; oy < oy_end; oy++) {");
-    print_kernel_rows(d);
+    tn_conv_print_kernel_rows(cg, spec);
     if (d->run_count > 0)
         print_static_width(d);
     else

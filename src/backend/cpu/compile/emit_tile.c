@@ -3,13 +3,14 @@
  * it knows no machine by name. */
 #include "backend/cpu/compile/emit_tile.h"
 
-/* Costs are in 1/1000 cycle. Two multiply-adds and two loads per cycle, four cycles from an
- * addition to the next one of the same register; the smaller weights break ties and stand for what
- * a tile costs outside of its loop. Typical sizes where the true ones are unknown. */
+/* Costs are in 1/1000 cycle. Two multiply-adds and two loads per cycle; from an addition to the
+ * next one of the same register it takes four cycles, and in practice five; the smaller weights
+ * break ties and stand for what a tile costs outside of its loop. Typical sizes where the true ones
+ * are unknown. */
 enum {
     COST_FMA = 500,
     COST_LOAD = 500,
-    COST_CHAIN = 4000,
+    COST_CHAIN = 5000,
     COST_PANEL_FLOAT = 180, /* of the right side, which streams from L2: 64 bytes in three cycles */
     COST_LOAD_TIE = 25,
     COST_TILE = 20000,
@@ -30,13 +31,26 @@ static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
+typedef struct cost_model {
+    int64_t lanes, depth;
+    int64_t l2_bytes;
+} cost_model;
+
+/* The wait for the panel: L2 should hold it, the next one and the rows; panels that are too large
+ * for that come from further away. */
+static int64_t panel_wait(const cost_model *model, int64_t vectors) {
+    int64_t floats = vectors * model->lanes, wait = floats * COST_PANEL_FLOAT;
+    int64_t fifths = floats * model->depth * (int64_t)sizeof(float) * 5 / model->l2_bytes;
+    return fifths < 1 ? wait : fifths < 2 ? wait * 3 / 2 : wait * 2;
+}
+
 /* One tile over the whole reduction, divided by its depth. */
-static int64_t tile_cost(int64_t height, int64_t vectors, int64_t lanes, int64_t depth) {
+static int64_t tile_cost(const cost_model *model, int64_t height, int64_t vectors) {
     int64_t loads = height + vectors;
     int64_t compute = larger(height * vectors * COST_FMA, loads * COST_LOAD);
-    int64_t wait = larger(vectors * lanes * COST_PANEL_FLOAT, COST_CHAIN);
+    int64_t wait = larger(panel_wait(model, vectors), COST_CHAIN);
     return larger(compute, wait) + loads * COST_LOAD_TIE +
-           (COST_TILE + height * vectors * COST_ELEMENT) / larger(depth, 1);
+           (COST_TILE + height * vectors * COST_ELEMENT) / larger(model->depth, 1);
 }
 
 /* The heights that cover any number of rows: the main one, then what is left over. */
@@ -54,41 +68,44 @@ static void fill_heights(tn_tiling *tiling, const tn_tile_problem *problem, uint
             tiling->heights[tiling->height_count++] = rest;
 }
 
-static int64_t panel_cost(const tn_tiling *tiling, int64_t rows, int64_t vectors, int64_t lanes,
-                          int64_t depth) {
+static int64_t panel_cost(const cost_model *model, const tn_tiling *tiling, int64_t rows,
+                          int64_t vectors) {
     int64_t cost = 0;
     for (uint32_t i = 0; i < tiling->height_count; i++) {
         int64_t height = tiling->heights[i];
-        cost += rows / height * tile_cost(height, vectors, lanes, depth);
+        cost += rows / height * tile_cost(model, height, vectors);
         rows %= height;
     }
     return cost;
 }
 
-/* The mean over a spread of row counts if they are unknown. */
-static int64_t rows_cost(const tn_tiling *tiling, const tn_tile_problem *problem, int64_t vectors,
-                         int64_t lanes, int64_t depth) {
-    if (tn_sym_is_const(problem->rows))
-        return panel_cost(tiling, problem->rows->value, vectors, lanes, depth);
-    int64_t rows = problem->rows->max < TYPICAL_ROWS ? problem->rows->max : TYPICAL_ROWS;
-    return panel_cost(tiling, rows, vectors, lanes, depth) +
-           panel_cost(tiling, rows + 5, vectors, lanes, depth) / 4;
+/* For unknown rows the cost of a typical number, and some of one that leaves a rest. */
+static int64_t rows_cost(const cost_model *model, const tn_tiling *tiling, const tn_sym *rows,
+                         int64_t vectors) {
+    if (tn_sym_is_const(rows))
+        return panel_cost(model, tiling, rows->value, vectors);
+    int64_t typical = rows->max < TYPICAL_ROWS ? rows->max : TYPICAL_ROWS;
+    return panel_cost(model, tiling, typical, vectors) +
+           panel_cost(model, tiling, typical + 5, vectors) / 4;
 }
 
-static int64_t total_cost(const tn_tiling *tiling, const tn_tile_problem *problem, int64_t lanes) {
+static int64_t total_cost(const cost_model *model, const tn_tiling *tiling,
+                          const tn_tile_problem *problem) {
     int64_t columns = problem->columns < 0 ? TYPICAL_COLUMNS : problem->columns;
-    int64_t depth = problem->depth < 0 ? TYPICAL_DEPTH : problem->depth;
-    int64_t width = tiling->vectors * lanes, rest = columns % width;
-    int64_t rest_vectors = (rest + lanes - 1) / lanes;
+    int64_t width = tiling->vectors * model->lanes, rest = columns % width;
+    int64_t rest_vectors = (rest + model->lanes - 1) / model->lanes;
     if (problem->is_paired && rest_vectors % 2 != 0)
         rest_vectors++;
-    int64_t cost = columns / width * rows_cost(tiling, problem, tiling->vectors, lanes, depth);
+    int64_t cost = columns / width * rows_cost(model, tiling, problem->rows, tiling->vectors);
     if (rest_vectors > 0)
-        cost += rows_cost(tiling, problem, rest_vectors, lanes, depth);
+        cost += rows_cost(model, tiling, problem->rows, rest_vectors);
     return cost;
 }
 
 tn_tiling tn_tile_choose(const tn_cpu_target *target, const tn_tile_problem *problem) {
+    const cost_model model = {.lanes = target->lanes,
+                              .depth = problem->depth < 0 ? TYPICAL_DEPTH : problem->depth,
+                              .l2_bytes = (int64_t)target->l2_bytes};
     tn_tiling best = {0};
     int64_t best_cost = INT64_MAX;
     uint32_t step = problem->is_paired ? 2 : 1;
@@ -101,7 +118,7 @@ tn_tiling tn_tile_choose(const tn_cpu_target *target, const tn_tile_problem *pro
                 break;
             tn_tiling tiling = {.vectors = vectors};
             fill_heights(&tiling, problem, height);
-            int64_t cost = total_cost(&tiling, problem, target->lanes);
+            int64_t cost = total_cost(&model, &tiling, problem);
             if (cost < best_cost) {
                 best = tiling;
                 best_cost = cost;
@@ -228,12 +245,14 @@ static void print_function(tn_cg *cg, const tn_tile_printer *printer, uint32_t h
                    function_name(cg, printer, height, columns),
                    printer->ahead_bytes > 0 ? "const char *ahead, " : "", printer->params));
     print_accumulators(cg, acc, height, vectors);
+    if (printer->skipped_depth)
+        tn_cg_line(cg, "b += %s * %u;", printer->skipped_depth, vectors * cg->target->lanes);
     const char *x = "a";
     for (uint32_t i = 0; i < printer->loop_count; i++) {
-        const char *index = printer->loops[i].index;
-        tn_cg_line(cg, "for (int64_t %s = 0; %s < %s; %s++) {", index, index,
-                   printer->loops[i].count, index);
-        x = tn_cg_text(cg, "%s + %s * %s", x, index, printer->loops[i].step);
+        const tn_tile_loop *loop = &printer->loops[i];
+        tn_cg_line(cg, "for (int64_t %s = %s; %s < %s; %s++) {", loop->index, loop->begin,
+                   loop->index, loop->end, loop->index);
+        x = tn_cg_text(cg, "%s + %s * %s", x, loop->index, loop->step);
     }
     tn_cg_line(cg, "const float *x = %s;", x);
     tn_cg_line(cg, "#pragma GCC unroll 4");

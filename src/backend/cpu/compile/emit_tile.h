@@ -37,23 +37,27 @@ typedef struct tn_tile_problem {
  * sizes. */
 tn_tiling tn_tile_choose(const tn_cpu_target *target, const tn_tile_problem *problem);
 
+/* A loop around the innermost one: the left side moves by step floats. */
+typedef struct tn_tile_loop {
+    const char *index, *begin, *end, *step;
+} tn_tile_loop;
+
 /* What the functions of one kernel's tiles have in common. Texts are C expressions. */
 typedef struct tn_tile_printer {
     const char *name;       /* the kernel's: functions are NAME_HEIGHTxCOLUMNS */
     const char *row_stride; /* floats from a row's element to the next row's */
     const char *params;     /* parameters after a, b and ahead: "int64_t m, int64_t n" */
     const char *arguments;  /* what the caller passes for them: the same names */
-    struct {
-        const char *index, *count, *step; /* a loop around the innermost: a moves by step floats */
-    } loops[2];
+    tn_tile_loop loops[2];
     uint32_t loop_count;
-    const char *depth;        /* steps of the innermost loop, along which a is contiguous */
-    const char *total_depth;  /* of all loops together */
-    int64_t ahead_bytes;      /* of the next panel, fetched at each step */
-    const char *store;        /* the store function's name */
-    const char *store_prefix; /* its leading arguments: "image, oy, " */
-    const char *row, *column; /* names of the first row and column */
-    const char *column_end;   /* the number of columns if the last vector's lanes vary, else NULL */
+    const char *skipped_depth; /* steps of the panel before the first that is used; NULL: none */
+    const char *depth;         /* steps of the innermost loop, along which a is contiguous */
+    const char *total_depth;   /* of a whole panel */
+    int64_t ahead_bytes;       /* of the next panel, fetched at each step */
+    const char *store;         /* the store function's name */
+    const char *store_prefix;  /* its leading arguments: "image, oy, " */
+    const char *row, *column;  /* names of the first row and column */
+    const char *column_end; /* the number of columns if the last vector's lanes vary, else NULL */
     bool is_paired;
 } tn_tile_printer;
 
