@@ -192,7 +192,7 @@ static const char *kind_name(tn_arg_kind kind) {
     return (size_t)kind < sizeof names / sizeof *names ? names[kind] : "of no known kind";
 }
 
-static bool arg_fits(const tn_param *param, const tn_arg *arg) {
+bool tn_arg_fits(const tn_param *param, const tn_arg *arg) {
     if (arg->kind == TN_ARG_NONE)
         return param->is_optional || param->type == TN_PARAM_ANY ||
                param->default_value.kind == TN_DEFAULT_NONE;
@@ -231,7 +231,7 @@ static tn_status check_args(checker *c, const tn_node *node) {
     uint32_t referred = 0;
     for (uint32_t i = 0; i < schema->param_count; i++) {
         const tn_arg *arg = &node->args[i];
-        if (!arg_fits(&schema->params[i], arg))
+        if (!tn_arg_fits(&schema->params[i], arg))
             return wrong_node(node, "argument '%.*s' is %s, which its type does not take",
                               TN_STR_ARG(schema->params[i].name), kind_name(arg->kind));
         if (arg->kind == TN_ARG_INT && !arg->i)

@@ -4,6 +4,9 @@
 
 #include "ir/graph.h"
 
+/* True if the parameter's type takes an argument of this kind. */
+bool tn_arg_fits(const tn_param *param, const tn_arg *arg);
+
 /* Definitions before uses, use lists exact, names unique, arguments as the schema says (kinds,
  * counts), constants static with in-bounds data, outputs defined. Primitives also get their own
  * rules through tn_prim_verify (src/kir/verify_prim.h), which the caller passes to keep ir free of
