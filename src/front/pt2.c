@@ -19,7 +19,6 @@ tn_status tn_pt2_load(tn_env *env, tn_arena *arena, const uint8_t *data, size_t 
     tn_allocator in_arena = tn_arena_allocator(arena);
     tn_map_init(&pt2.tensors, in_arena);
     tn_map_init(&pt2.exprs, in_arena);
-    tn_map_init(&pt2.inplace_ops, in_arena);
     pt2.zip.allocator = pt2.program.allocator = env->allocator;
     pt2.weights.allocator = pt2.constants.allocator = env->allocator;
     tn_map_init(&pt2.zip.by_name, env->allocator);

@@ -19,10 +19,9 @@ typedef struct tn_pt2 {
     tn_zip zip;
     tn_str root; /* folder of everything in the archive, without a slash */
     tn_json program, weights, constants;
-    tn_map tensors;     /* name of a parameter, buffer or constant -> tn_pt2_stored * */
-    tn_map exprs;       /* text of an expression -> tn_pt2_number * */
-    tn_map inplace_ops; /* name -> tn_op *, made by tn_pt2_op_find() */
-    bool has_writes;    /* some node writes in place */
+    tn_map tensors;  /* name of a parameter, buffer or constant -> tn_pt2_stored * */
+    tn_map exprs;    /* text of an expression -> tn_pt2_number * */
+    bool has_writes; /* some node writes in place */
 } tn_pt2;
 
 /* Where a tensor of the archive lies. */
@@ -101,14 +100,9 @@ TN_MUST_USE tn_status tn_pt2_args_push(tn_pt2_args *args, tn_value *value, uint3
 /* pt2_op.c: operators by the names that exports use. */
 /* "aten::add.Tensor" of "torch.ops.aten.add.Tensor"; in the arena. */
 TN_MUST_USE tn_status tn_pt2_op_name(tn_pt2 *pt2, tn_str target, tn_str *out_name);
-/* The operator of that name; one that writes in place and is in no table has the schema of the one
- * that does not ("aten::add.Tensor" for "aten::add_.Tensor"). NULL when neither is known. */
-TN_MUST_USE tn_status tn_pt2_op_find(tn_pt2 *pt2, tn_str name, const tn_op **out_op);
 /* The same operator with a number where it takes a tensor ("aten::add.Scalar"), NULL if there is
  * none. */
 TN_MUST_USE tn_status tn_pt2_op_scalar_overload(tn_pt2 *pt2, tn_str name, const tn_op **out_op);
-/* True for names as PyTorch gives them to operators that write to their first argument. */
-bool tn_pt2_op_writes(tn_str name);
 
 /* pt2_node.c: reads one node into the scope's graph. */
 TN_MUST_USE tn_status tn_pt2_node_read(tn_pt2_scope *scope, tn_json_value node);

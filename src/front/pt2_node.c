@@ -434,7 +434,7 @@ static bool has_number_for_tensor(const reading *r, const tn_schema *schema) {
 }
 
 static tn_status find_op(const reading *r, const tn_op **out_op) {
-    TN_TRY(tn_pt2_op_find(r->scope->pt2, r->name, out_op));
+    *out_op = tn_op_table_find(r->scope->pt2->ops, r->name);
     if (!*out_op || !has_number_for_tensor(r, (*out_op)->schema))
         return NULL;
     const tn_op *scalar = NULL;
