@@ -382,7 +382,7 @@ static tn_status parse_type_name(parser *p, tn_param *param) {
     return wrong(p, expected);
 }
 
-/* "(a)", "(a!)", "(a -> *)", "(*)" */
+/* "(a)", "(a!)", "(a|b)", "(a -> *)", "(*)" */
 static tn_status parse_alias(parser *p, tn_param *param) {
     if (!take(p, '('))
         return NULL;
@@ -391,6 +391,13 @@ static tn_status parse_alias(parser *p, tn_param *param) {
         return wrong(p, "an alias letter or '*'");
     p->at++;
     param->alias = c;
+    if (take(p, '|')) {
+        c = peek(p);
+        if (!(c >= 'a' && c <= 'z'))
+            return wrong(p, "a second alias letter");
+        p->at++;
+        param->other_alias = c;
+    }
     param->is_written = take(p, '!');
     if (take(p, '-')) {
         TN_TRY(expect(p, '>', "'->'"));
@@ -637,7 +644,8 @@ static void print_type(tn_buf *buf, const tn_param *param) {
         if (type_names[i].type == param->type && type_names[i].is_symbolic == param->is_symbolic)
             tn_buf_printf(buf, "%s", type_names[i].name);
     if (param->alias)
-        tn_buf_printf(buf, "(%c%s%s)", param->alias, param->is_written ? "!" : "",
+        tn_buf_printf(buf, "(%c%s%.*s%s%s)", param->alias, param->other_alias ? "|" : "",
+                      param->other_alias ? 1 : 0, &param->other_alias, param->is_written ? "!" : "",
                       param->alias_escapes ? " -> *" : "");
     if (param->is_element_optional)
         tn_buf_append(buf, "?", 1);

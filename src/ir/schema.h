@@ -61,6 +61,7 @@ typedef struct tn_param {
     bool is_written;    /* (a!) */
     bool alias_escapes; /* (a -> *): it may also end up inside a container */
     char alias;         /* the letter of (a) or (a!), 0 for none, '*' for a wildcard */
+    char other_alias;   /* the second letter of (a|b), 0 for none */
     int32_t list_size;  /* 2 of int[2]: one int stands for that many; -1 without */
     tn_default default_value;
 } tn_param;
