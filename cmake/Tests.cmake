@@ -118,6 +118,9 @@ if(NOT TENON_RT_ONLY)
         endforeach()
     endforeach()
 
+    # Runs the cases of operators for tests/ops/test_cases.py.
+    tn_test_program(run_graph ${tn_tests}/ops/run_graph.c tn_internal tn_third_cmocka)
+
     file(GLOB scripts CONFIGURE_DEPENDS ${tn_tests}/*/test_*.py)
     foreach(script ${scripts})
         string(REGEX MATCH "([^/]+)/test_([^/]+)\\.py$" whole ${script})

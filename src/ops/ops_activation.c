@@ -247,15 +247,33 @@ static tn_status convert_glu(tn_cv *cv) {
  */
 
 #define FLOATS                                                                                     \
-    "(f32[2,30])\n(f32[2,3]{nc,nan,inf})\n(f32[0,4])\n(f32[1])\n(f32[])\n(f32[1,2,1,2,1,2,1,2])"   \
-    "\n(f32[99]{lo=-30,hi=30})\n"                                                                  \
-    "(f64[40])\n(f16[40])\n(bf16[40])\n"
+    "(f32[2,30])\n"                                                                                \
+    "(f32[2,3]{nc,nan,inf})\n"                                                                     \
+    "(f32[0,4])\n"                                                                                 \
+    "(f32[1])\n"                                                                                   \
+    "(f32[])\n"                                                                                    \
+    "(f32[1,2,1,2,1,2,1,2])\n"                                                                     \
+    "(f32[99]{lo=-30,hi=30})\n"                                                                    \
+    "(f64[40])\n"                                                                                  \
+    "(f16[40])\n"                                                                                  \
+    "(bf16[40])\n"
 /* Infinity times a gate of 0 is computed in another order. */
 #define FLOATS_FINITE                                                                              \
-    "(f32[2,30])\n(f32[2,3]{nc,nan})\n(f32[0,4])\n(f32[1])\n(f32[])\n(f32[1,2,1,2,1,2,1,2])\n("    \
-    "f32[99]{lo=-30,hi=30})\n"                                                                     \
-    "(f64[40])\n(f16[40])\n(bf16[40])\n"
-#define INTS "(i64[5])\n(i32[2,3]{nc})\n(i8[5])\n(u8[5])\n"
+    "(f32[2,30])\n"                                                                                \
+    "(f32[2,3]{nc,nan})\n"                                                                         \
+    "(f32[0,4])\n"                                                                                 \
+    "(f32[1])\n"                                                                                   \
+    "(f32[])\n"                                                                                    \
+    "(f32[1,2,1,2,1,2,1,2])\n"                                                                     \
+    "(f32[99]{lo=-30,hi=30})\n"                                                                    \
+    "(f64[40])\n"                                                                                  \
+    "(f16[40])\n"                                                                                  \
+    "(bf16[40])\n"
+#define INTS                                                                                       \
+    "(i64[5])\n"                                                                                   \
+    "(i32[2,3]{nc})\n"                                                                             \
+    "(i8[5])\n"                                                                                    \
+    "(u8[5])\n"
 /* Several functions in a row, each correct to an ulp or two. */
 #define TOLERANCE "@rtol=1e-5 atol=1e-6\n"
 
@@ -263,23 +281,37 @@ static const tn_op_entry entries[] = {
     {"aten::relu(Tensor self) -> Tensor", convert_relu, FLOATS INTS, TN_PRIM_NONE},
     {"aten::relu6(Tensor self) -> Tensor", convert_relu6, FLOATS "(i64[5])\n", TN_PRIM_NONE},
     {"aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor", convert_hardtanh,
-     FLOATS "(f32[9], 0., 6.)\n(i64[9], -2, 2)\n(bf16[9], -0.5, 0.5)\n", TN_PRIM_NONE},
+     FLOATS "(f32[9], 0., 6.)\n"
+            "(i64[9], -2, 2)\n"
+            "(bf16[9], -0.5, 0.5)\n",
+     TN_PRIM_NONE},
     {"aten::silu(Tensor self) -> Tensor", convert_silu, TOLERANCE FLOATS, TN_PRIM_NONE},
     {"aten::gelu(Tensor self, *, str approximate=\"none\") -> Tensor", convert_gelu,
-     TOLERANCE FLOATS "(f32[40], approximate='tanh')\n(f32[9]{nc,nan}, "
-                      "approximate='tanh')\n(bf16[40], approximate='tanh')\n",
+     TOLERANCE FLOATS "(f32[40], approximate='tanh')\n"
+                      "(f32[9]{nc,nan}, approximate='tanh')\n"
+                      "(bf16[40], approximate='tanh')\n",
      TN_PRIM_NONE},
     {"aten::hardsigmoid(Tensor self) -> Tensor", convert_hardsigmoid, FLOATS, TN_PRIM_NONE},
     {"aten::hardswish(Tensor self) -> Tensor", convert_hardswish, FLOATS_FINITE, TN_PRIM_NONE},
     {"aten::leaky_relu(Tensor self, Scalar negative_slope=0.01) -> Tensor", convert_leaky_relu,
-     FLOATS "(f32[9], 0.2)\n(bf16[9], 0.2)\n", TN_PRIM_NONE},
+     FLOATS "(f32[9], 0.2)\n"
+            "(bf16[9], 0.2)\n",
+     TN_PRIM_NONE},
     {"aten::prelu(Tensor self, Tensor weight) -> Tensor", convert_prelu,
-     "(f32[2,3], f32[1])\n(f32[2,3,4]{nc,nan}, f32[3])\n(f32[0,3], f32[3])\n(bf16[2,3], "
-     "bf16[3])\n(f64[1,2,1,2,1,2,1,2], f64[2])\n(f32[5], f32[1])\n",
+     "(f32[2,3], f32[1])\n"
+     "(f32[2,3,4]{nc,nan}, f32[3])\n"
+     "(f32[0,3], f32[3])\n"
+     "(bf16[2,3], bf16[3])\n"
+     "(f64[1,2,1,2,1,2,1,2], f64[2])\n"
+     "(f32[5], f32[1])\n",
      TN_PRIM_NONE},
     {"aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor", convert_threshold,
-     "(f32[2,3], 0.1, 20)\n(f32[2,3]{nc,nan}, 0, 0)\n(f32[0], 1, 2)\n(i64[5], 1, 2)\n(bf16[9], "
-     "0.1, 0.2)\n(f64[1,2,1,2,1,2,1,2], 0, -1)\n",
+     "(f32[2,3], 0.1, 20)\n"
+     "(f32[2,3]{nc,nan}, 0, 0)\n"
+     "(f32[0], 1, 2)\n"
+     "(i64[5], 1, 2)\n"
+     "(bf16[9], 0.1, 0.2)\n"
+     "(f64[1,2,1,2,1,2,1,2], 0, -1)\n",
      TN_PRIM_NONE},
     {"aten::hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor", convert_hardshrink,
      FLOATS "(f32[9], 0.2)\n", TN_PRIM_NONE},
@@ -291,13 +323,19 @@ static const tn_op_entry entries[] = {
     {"aten::celu(Tensor self, Scalar alpha=1.) -> Tensor", convert_celu,
      TOLERANCE FLOATS "(f32[9], 0.5)\n", TN_PRIM_NONE},
     {"aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor", convert_softplus,
-     TOLERANCE FLOATS "(f32[9], 2, 1)\n(f32[9], 0.5)\n", TN_PRIM_NONE},
+     TOLERANCE FLOATS "(f32[9], 2, 1)\n"
+                      "(f32[9], 0.5)\n",
+     TN_PRIM_NONE},
     {"aten::log_sigmoid(Tensor self) -> Tensor", convert_log_sigmoid, TOLERANCE FLOATS,
      TN_PRIM_NONE},
     {"aten::mish(Tensor self) -> Tensor", convert_mish, TOLERANCE FLOATS_FINITE, TN_PRIM_NONE},
     {"aten::glu(Tensor self, int dim=-1) -> Tensor", convert_glu,
-     TOLERANCE "(f32[2,6])\n(f32[4,3]{nc,nan}, "
-               "0)\n(f32[0,4])\n(bf16[2,40])\n(f64[1,2,1,2,1,2,1,2], -3)\n(f16[8])\n",
+     TOLERANCE "(f32[2,6])\n"
+               "(f32[4,3]{nc,nan}, 0)\n"
+               "(f32[0,4])\n"
+               "(bf16[2,40])\n"
+               "(f64[1,2,1,2,1,2,1,2], -3)\n"
+               "(f16[8])\n",
      TN_PRIM_NONE},
 };
 

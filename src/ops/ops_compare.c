@@ -117,25 +117,55 @@ static tn_status convert_masked_fill(tn_cv *cv) {
  * -------------------------------------------------------------------------------------------- */
 
 #define TENSORS                                                                                    \
-    "(f32[2,3]{few}, f32[2,3]{few})\n(f32[2,3]{nc,nan}, f32[3])\n(f32[0,3], f32[1])\n(f32[1], "    \
-    "f32[])\n"                                                                                     \
-    "(f32[4]{inf}, f32[4]{inf})\n(f64[1,2,1,2,1,2,1,2]{few}, f32[2]{few})\n(f16[9]{few}, "         \
-    "f16[9]{few})\n"                                                                               \
-    "(bf16[9]{few}, bf16[9]{few})\n(i64[9]{few}, i64[9]{few})\n(i32[9]{few}, f32[9]{few})\n"       \
-    "(u8[9]{few}, i8[9]{few})\n(i16[3], i16[3])\n(bool[9], bool[9])\n"
+    "(f32[2,3]{few}, f32[2,3]{few})\n"                                                             \
+    "(f32[2,3]{nc,nan}, f32[3])\n"                                                                 \
+    "(f32[0,3], f32[1])\n"                                                                         \
+    "(f32[1], f32[])\n"                                                                            \
+    "(f32[4]{inf}, f32[4]{inf})\n"                                                                 \
+    "(f64[1,2,1,2,1,2,1,2]{few}, f32[2]{few})\n"                                                   \
+    "(f16[9]{few}, f16[9]{few})\n"                                                                 \
+    "(bf16[9]{few}, bf16[9]{few})\n"                                                               \
+    "(i64[9]{few}, i64[9]{few})\n"                                                                 \
+    "(i32[9]{few}, f32[9]{few})\n"                                                                 \
+    "(u8[9]{few}, i8[9]{few})\n"                                                                   \
+    "(i16[3], i16[3])\n"                                                                           \
+    "(bool[9], bool[9])\n"
 #define SCALARS                                                                                    \
-    "(f32[2,3]{few}, 1)\n(f32[2,3]{nc,nan}, 0.5)\n(f32[0], 1)\n(f32[], 0)\n(f64[9]{few}, 1)\n"     \
-    "(f16[9]{few}, 1)\n(bf16[9]{few}, 0.1)\n(i64[9]{few}, 1)\n(i32[9]{few}, 0.5)\n"                \
-    "(i64[1,2,1,2,1,2,1,2]{few}, -1)\n(u8[9]{few}, 1)\n(i8[9]{few}, 1)\n(bool[9], 1)\n"            \
-    "(i64[B=5]{few}, B)\n(f32[4]{inf}, float('inf'))\n"
+    "(f32[2,3]{few}, 1)\n"                                                                         \
+    "(f32[2,3]{nc,nan}, 0.5)\n"                                                                    \
+    "(f32[0], 1)\n"                                                                                \
+    "(f32[], 0)\n"                                                                                 \
+    "(f64[9]{few}, 1)\n"                                                                           \
+    "(f16[9]{few}, 1)\n"                                                                           \
+    "(bf16[9]{few}, 0.1)\n"                                                                        \
+    "(i64[9]{few}, 1)\n"                                                                           \
+    "(i32[9]{few}, 0.5)\n"                                                                         \
+    "(i64[1,2,1,2,1,2,1,2]{few}, -1)\n"                                                            \
+    "(u8[9]{few}, 1)\n"                                                                            \
+    "(i8[9]{few}, 1)\n"                                                                            \
+    "(bool[9], 1)\n"                                                                               \
+    "(i64[B=5]{few}, B)\n"                                                                         \
+    "(f32[4]{inf}, float('inf'))\n"
 #define LOGICAL                                                                                    \
-    "(bool[2,3], bool[2,3])\n(bool[2,3]{nc}, bool[3])\n(bool[0,3], bool[1])\n(f32[9]{few,nan}, "   \
-    "bool[9])\n"                                                                                   \
-    "(i64[9]{few}, f32[9]{few})\n(bool[1,2,1,2,1,2,1,2], bool[])\n(u8[3]{few}, i32[3]{few})\n"
+    "(bool[2,3], bool[2,3])\n"                                                                     \
+    "(bool[2,3]{nc}, bool[3])\n"                                                                   \
+    "(bool[0,3], bool[1])\n"                                                                       \
+    "(f32[9]{few,nan}, bool[9])\n"                                                                 \
+    "(i64[9]{few}, f32[9]{few})\n"                                                                 \
+    "(bool[1,2,1,2,1,2,1,2], bool[])\n"                                                            \
+    "(u8[3]{few}, i32[3]{few})\n"
 #define ANY                                                                                        \
-    "(f32[2,3]{nan,inf})\n(f32[2,3]{nc,nan,inf})\n(f32[0,4])\n(f32[])\n(f32[1,2,1,2,1,2,1,2])\n"   \
-    "(f64[9]{nan,inf})\n(f16[9]{nan,inf})\n(bf16[9]{nan,inf})\n(i64[4]{few})\n(i32[4]{few})\n("    \
-    "bool[4])\n"
+    "(f32[2,3]{nan,inf})\n"                                                                        \
+    "(f32[2,3]{nc,nan,inf})\n"                                                                     \
+    "(f32[0,4])\n"                                                                                 \
+    "(f32[])\n"                                                                                    \
+    "(f32[1,2,1,2,1,2,1,2])\n"                                                                     \
+    "(f64[9]{nan,inf})\n"                                                                          \
+    "(f16[9]{nan,inf})\n"                                                                          \
+    "(bf16[9]{nan,inf})\n"                                                                         \
+    "(i64[4]{few})\n"                                                                              \
+    "(i32[4]{few})\n"                                                                              \
+    "(bool[4])\n"
 
 static const tn_op_entry entries[] = {
     {"aten::eq.Tensor(Tensor self, Tensor other) -> Tensor", convert_compare, TENSORS, TN_PRIM_EQ},
@@ -161,46 +191,75 @@ static const tn_op_entry entries[] = {
      TN_PRIM_XOR},
     {"aten::logical_not(Tensor self) -> Tensor", convert_logical_not, ANY, TN_PRIM_NONE},
     {"aten::bitwise_not(Tensor self) -> Tensor", convert_bitwise_not,
-     "(i64[4])\n(i32[2,3]{nc})\n(i16[0])\n(i8[])\n(u8[4])\n(bool[4])\n(i64[1,2,1,2,1,2,1,2])\n",
+     "(i64[4])\n"
+     "(i32[2,3]{nc})\n"
+     "(i16[0])\n"
+     "(i8[])\n"
+     "(u8[4])\n"
+     "(bool[4])\n"
+     "(i64[1,2,1,2,1,2,1,2])\n",
      TN_PRIM_NONE},
     {"aten::isnan(Tensor self) -> Tensor", convert_isnan, ANY, TN_PRIM_NONE},
     {"aten::isinf(Tensor self) -> Tensor", convert_isinf, ANY, TN_PRIM_NONE},
     {"aten::isfinite(Tensor self) -> Tensor", convert_isfinite, ANY, TN_PRIM_NONE},
     {"aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor", convert_where,
-     "(bool[2,3], f32[2,3], f32[2,3])\n(bool[3], f32[2,3]{nc,nan}, f32[])\n(bool[0], f32[1], "
-     "f32[0])\n"
-     "(bool[2,1], f32[3], i64[2,3])\n(bool[1,2,1,2,1,2,1,2], f64[2,1], f64[1])\n(bool[4], bf16[4], "
-     "bf16[])\n"
-     "(bool[4], f16[4], f16[4])\n(bool[4], i32[4], i64[4])\n(bool[4], bool[4], bool[4])\n"
-     "(bool[4], u8[4], u8[4])\n(bool[4], i64[], f32[])\n",
+     "(bool[2,3], f32[2,3], f32[2,3])\n"
+     "(bool[3], f32[2,3]{nc,nan}, f32[])\n"
+     "(bool[0], f32[1], f32[0])\n"
+     "(bool[2,1], f32[3], i64[2,3])\n"
+     "(bool[1,2,1,2,1,2,1,2], f64[2,1], f64[1])\n"
+     "(bool[4], bf16[4], bf16[])\n"
+     "(bool[4], f16[4], f16[4])\n"
+     "(bool[4], i32[4], i64[4])\n"
+     "(bool[4], bool[4], bool[4])\n"
+     "(bool[4], u8[4], u8[4])\n"
+     "(bool[4], i64[], f32[])\n",
      TN_PRIM_NONE},
     {"aten::where.ScalarSelf(Tensor condition, Scalar self, Tensor other) -> Tensor", convert_where,
-     "(bool[2,3], 1.5, f32[2,3])\n(bool[3], 2, f32[2,3]{nc,nan})\n(bool[0], 1, i64[0])\n"
-     "(bool[4], 1.5, i64[4])\n(bool[4], 0.1, bf16[4])\n(bool[1,2,1,2,1,2,1,2], 1, f64[2])\n",
+     "(bool[2,3], 1.5, f32[2,3])\n"
+     "(bool[3], 2, f32[2,3]{nc,nan})\n"
+     "(bool[0], 1, i64[0])\n"
+     "(bool[4], 1.5, i64[4])\n"
+     "(bool[4], 0.1, bf16[4])\n"
+     "(bool[1,2,1,2,1,2,1,2], 1, f64[2])\n",
      TN_PRIM_NONE},
     {"aten::where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor",
      convert_where,
-     "(bool[2,3], f32[2,3], 1.5)\n(bool[3], f32[2,3]{nc,nan}, 2)\n(bool[0], i64[0], 1)\n"
-     "(bool[4], i64[4], 1.5)\n(bool[4], bf16[4], float('-inf'))\n(bool[1,2,1,2,1,2,1,2], f64[2], "
-     "1)\n",
+     "(bool[2,3], f32[2,3], 1.5)\n"
+     "(bool[3], f32[2,3]{nc,nan}, 2)\n"
+     "(bool[0], i64[0], 1)\n"
+     "(bool[4], i64[4], 1.5)\n"
+     "(bool[4], bf16[4], float('-inf'))\n"
+     "(bool[1,2,1,2,1,2,1,2], f64[2], 1)\n",
      TN_PRIM_NONE},
     {"aten::where.Scalar(Tensor condition, Scalar self, Scalar other) -> Tensor", convert_where,
-     "(bool[2,3], 1.5, 2)\n(bool[2,3]{nc}, 1, 0)\n(bool[0], 1, 0.5)\n(bool[], True, False)\n"
+     "(bool[2,3], 1.5, 2)\n"
+     "(bool[2,3]{nc}, 1, 0)\n"
+     "(bool[0], 1, 0.5)\n"
+     "(bool[], True, False)\n"
      "(bool[1,2,1,2,1,2,1,2], 1, 2)\n",
      TN_PRIM_NONE},
     {"aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor",
      convert_masked_fill,
-     "(f32[2,3], bool[2,3], 0.5)\n(f32[2,3]{nc,nan}, bool[3], float('-inf'))\n(f32[0], bool[1], "
-     "1)\n"
-     "(i64[4], bool[4], 2)\n(bf16[4], bool[4], -1e9)\n(f16[4], bool[4], 0)\n(bool[4], bool[4], "
-     "True)\n"
-     "(f32[3], bool[2,1], 1)\n(f64[1,2,1,2,1,2,1,2], bool[2], 7)\n(f32[], bool[], 1)\n",
+     "(f32[2,3], bool[2,3], 0.5)\n"
+     "(f32[2,3]{nc,nan}, bool[3], float('-inf'))\n"
+     "(f32[0], bool[1], 1)\n"
+     "(i64[4], bool[4], 2)\n"
+     "(bf16[4], bool[4], -1e9)\n"
+     "(f16[4], bool[4], 0)\n"
+     "(bool[4], bool[4], True)\n"
+     "(f32[3], bool[2,1], 1)\n"
+     "(f64[1,2,1,2,1,2,1,2], bool[2], 7)\n"
+     "(f32[], bool[], 1)\n",
      TN_PRIM_NONE},
     {"aten::masked_fill.Tensor(Tensor self, Tensor mask, Tensor value) -> Tensor",
      convert_masked_fill,
-     "(f32[2,3], bool[2,3], f32[])\n(f32[2,3]{nc,nan}, bool[3], i64[])\n(f32[0], bool[1], f32[])\n"
-     "(i64[4], bool[4], i64[])\n(bf16[4], bool[4], bf16[])\n(f64[1,2,1,2,1,2,1,2], bool[2], "
-     "f64[])\n",
+     "(f32[2,3], bool[2,3], f32[])\n"
+     "(f32[2,3]{nc,nan}, bool[3], i64[])\n"
+     "(f32[0], bool[1], f32[])\n"
+     "(i64[4], bool[4], i64[])\n"
+     "(bf16[4], bool[4], bf16[])\n"
+     "(f64[1,2,1,2,1,2,1,2], bool[2], f64[])\n",
      TN_PRIM_NONE},
 };
 

@@ -129,90 +129,102 @@ static tn_status convert_convolution(tn_cv *cv) {
 #define TOLERANCE "@rtol=1e-5 atol=1e-5\n"
 #define CONV1D                                                                                     \
     TOLERANCE                                                                                      \
-    "(f32[2,3,8], f32[4,3,3], f32[4])@batch\n(f32[2,3,8]{nc,nan}, f32[4,3,3]{nc})@batch\n"         \
-    "(f64[1,1,1], f64[1,1,1], f64[1])@batch\n(bf16[2,4,8], bf16[4,4,3], bf16[4])@batch\n"
+    "(f32[2,3,8], f32[4,3,3], f32[4])@batch\n"                                                     \
+    "(f32[2,3,8]{nc,nan}, f32[4,3,3]{nc})@batch\n"                                                 \
+    "(f64[1,1,1], f64[1,1,1], f64[1])@batch\n"                                                     \
+    "(bf16[2,4,8], bf16[4,4,3], bf16[4])@batch\n"
 #define CONV2D                                                                                     \
     TOLERANCE                                                                                      \
-    "(f32[2,3,8,7], f32[4,3,3,2], f32[4])@batch\n(f32[2,3,8,7]{nc}, f32[4,3,3,3]{nc})@batch\n"     \
-    "(f32[0,3,4,4], f32[4,3,3,3], f32[4])@batch\n(f32[1,2,5,5]{nan}, f32[2,2,1,1])@batch\n"        \
-    "(f64[1,2,4,4], f64[3,2,2,2], f64[3])@batch\n(bf16[2,3,6,6], bf16[4,3,3,3], bf16[4])@batch\n"  \
-    "(f16[2,3,6,6], f16[4,3,3,3], f16[4])@batch\n(f32[1,1,1,1], f32[1,1,1,1])@batch\n"
+    "(f32[2,3,8,7], f32[4,3,3,2], f32[4])@batch\n"                                                 \
+    "(f32[2,3,8,7]{nc}, f32[4,3,3,3]{nc})@batch\n"                                                 \
+    "(f32[0,3,4,4], f32[4,3,3,3], f32[4])@batch\n"                                                 \
+    "(f32[1,2,5,5]{nan}, f32[2,2,1,1])@batch\n"                                                    \
+    "(f64[1,2,4,4], f64[3,2,2,2], f64[3])@batch\n"                                                 \
+    "(bf16[2,3,6,6], bf16[4,3,3,3], bf16[4])@batch\n"                                              \
+    "(f16[2,3,6,6], f16[4,3,3,3], f16[4])@batch\n"                                                 \
+    "(f32[1,1,1,1], f32[1,1,1,1])@batch\n"
 
 static const tn_op_entry entries[] = {
     {"aten::conv1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], SymInt[1] "
      "padding=[0], SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
      convert_conv,
-     CONV1D "(f32[3,8], f32[4,3,3], f32[4])@static\n(f32[2,4,9], f32[6,2,3], None, [2], [1], [2], "
-            "2)@batch\n(f16[1,2,5], f16[2,2,2])@batch\n",
+     CONV1D "(f32[3,8], f32[4,3,3], f32[4])@static\n"
+            "(f32[2,4,9], f32[6,2,3], None, [2], [1], [2], 2)@batch\n"
+            "(f16[1,2,5], f16[2,2,2])@batch\n",
      TN_PRIM_NONE},
     {"aten::conv1d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], "
      "str padding=\"valid\", SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
      convert_conv,
-     CONV1D "(f32[2,4,9], f32[6,2,4], None, [1], 'same', [2], 2)@batch\n(f32[2,3,8], f32[4,3,3], "
-            "f32[4], [1], 'valid')@batch\n",
+     CONV1D "(f32[2,4,9], f32[6,2,4], None, [1], 'same', [2], 2)@batch\n"
+            "(f32[2,3,8], f32[4,3,3], f32[4], [1], 'valid')@batch\n",
      TN_PRIM_NONE},
     {"aten::conv2d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], "
      "SymInt[2] padding=[0, 0], SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor",
      convert_conv,
-     CONV2D "(f32[2,4,9,9], f32[6,2,3,3], f32[6], [2,1], [1,2], [2,1], 2)@batch\n(f32[1,4,6,6], "
-            "f32[4,1,3,3], None, 1, 1, 1, 4)@batch\n(f32[3,5,5], f32[4,3,3,3], f32[4])@static\n",
+     CONV2D "(f32[2,4,9,9], f32[6,2,3,3], f32[6], [2,1], [1,2], [2,1], 2)@batch\n"
+            "(f32[1,4,6,6], f32[4,1,3,3], None, [1,1], [1,1], [1,1], 4)@batch\n"
+            "(f32[3,5,5], f32[4,3,3,3], f32[4])@static\n",
      TN_PRIM_NONE},
     {"aten::conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, "
      "1], str padding=\"valid\", SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor",
      convert_conv,
-     CONV2D "(f32[2,4,9,9], f32[6,2,3,4], f32[6], [1,1], 'same', [2,1], 2)@batch\n(f32[1,4,6,6], "
-            "f32[4,1,3,3], None, 1, 'valid', 1, 4)@batch\n",
+     CONV2D "(f32[2,4,9,9], f32[6,2,3,4], f32[6], [1,1], 'same', [2,1], 2)@batch\n"
+            "(f32[1,4,6,6], f32[4,1,3,3], None, [1,1], 'valid', [1,1], 4)@batch\n",
      TN_PRIM_NONE},
     {"aten::conv3d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], "
      "SymInt[3] padding=[0, 0, 0], SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor",
      convert_conv,
      TOLERANCE
-     "(f32[2,3,4,5,6], f32[4,3,2,3,3], f32[4])@batch\n(f32[2,4,4,5,6]{nc,nan}, f32[4,2,2,2,2], "
-     "None, [2,1,2], [1,0,1], [1,2,1], 2)@batch\n(bf16[1,1,2,2,2], bf16[1,1,2,2,2])@batch\n"
-     "(f64[2,3,3,3], f64[1,2,2,2,2], f64[1])@static\n(f32[0,3,4,4,4], f32[2,3,2,2,2])@batch\n",
+     "(f32[2,3,4,5,6], f32[4,3,2,3,3], f32[4])@batch\n"
+     "(f32[2,4,4,5,6]{nc,nan}, f32[4,2,2,2,2], None, [2,1,2], [1,0,1], [1,2,1], 2)@batch\n"
+     "(bf16[1,1,2,2,2], bf16[1,1,2,2,2])@batch\n"
+     "(f64[2,3,3,3], f64[1,2,2,2,2], f64[1])@static\n"
+     "(f32[0,3,4,4,4], f32[2,3,2,2,2])@batch\n",
      TN_PRIM_NONE},
     {"aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, SymInt[1] stride=[1], "
      "SymInt[1] padding=[0], SymInt[1] output_padding=[0], SymInt groups=1, SymInt[1] "
      "dilation=[1]) -> Tensor",
      convert_conv_transpose,
-     TOLERANCE "(f32[2,3,8], f32[3,4,3], f32[4])@batch\n(f32[2,4,5]{nc,nan}, f32[4,2,3], None, "
-               "[2], [1], [1], 2, [2])@batch\n(bf16[1,1,1], bf16[1,1,1])@batch\n(f64[1,2,4], "
-               "f64[2,3,2], f64[3], [3])@batch\n"
+     TOLERANCE "(f32[2,3,8], f32[3,4,3], f32[4])@batch\n"
+               "(f32[2,4,5]{nc,nan}, f32[4,2,3], None, [2], [1], [1], 2, [2])@batch\n"
+               "(bf16[1,1,1], bf16[1,1,1])@batch\n"
+               "(f64[1,2,4], f64[2,3,2], f64[3], [3])@batch\n"
                "(f32[2,4], f32[2,3,2])@static\n",
      TN_PRIM_NONE},
     {"aten::conv_transpose2d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] "
      "stride=[1, 1], SymInt[2] padding=[0, 0], SymInt[2] output_padding=[0, 0], SymInt groups=1, "
      "SymInt[2] dilation=[1, 1]) -> Tensor",
      convert_conv_transpose,
-     TOLERANCE
-     "(f32[2,3,5,4], f32[3,4,3,2], f32[4])@batch\n(f32[2,4,5,4]{nc,nan}, f32[4,2,3,3], None, "
-     "[2,1], [1,2], [1,0], 2, [1,2])@batch\n(bf16[1,2,3,3], bf16[2,2,2,2], bf16[2], 2)@batch\n"
-     "(f64[1,1,1,1], f64[1,1,1,1])@batch\n(f16[1,2,3,3], f16[2,2,2,2])@batch\n(f32[0,3,4,4], "
-     "f32[3,2,2,2])@batch\n",
+     TOLERANCE "(f32[2,3,5,4], f32[3,4,3,2], f32[4])@batch\n"
+               "(f32[2,4,5,4]{nc,nan}, f32[4,2,3,3], None, [2,1], [1,2], [1,0], 2, [1,2])@batch\n"
+               "(bf16[1,2,3,3], bf16[2,2,2,2], bf16[2], [2,2])@batch\n"
+               "(f64[1,1,1,1], f64[1,1,1,1])@batch\n"
+               "(f16[1,2,3,3], f16[2,2,2,2])@batch\n"
+               "(f32[0,3,4,4], f32[3,2,2,2])@batch\n",
      TN_PRIM_NONE},
     {"aten::conv_transpose3d.input(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] "
      "stride=[1, 1, 1], SymInt[3] padding=[0, 0, 0], SymInt[3] output_padding=[0, 0, 0], SymInt "
      "groups=1, SymInt[3] dilation=[1, 1, 1]) -> Tensor",
      convert_conv_transpose,
      TOLERANCE
-     "(f32[2,3,3,2,4], f32[3,4,2,3,2], f32[4])@batch\n(f32[1,2,2,3,2]{nc,nan}, f32[2,1,2,2,2], "
-     "None, 2, 1, 1, 2)@batch\n(bf16[1,1,1,1,1], bf16[1,1,2,1,1])@batch\n",
+     "(f32[2,3,3,2,4], f32[3,4,2,3,2], f32[4])@batch\n"
+     "(f32[1,2,2,3,2]{nc,nan}, f32[2,1,2,2,2], None, [2,2,2], [1,1,1], [1,1,1], 2)@batch\n"
+     "(bf16[1,1,1,1,1], bf16[1,1,2,1,1])@batch\n",
      TN_PRIM_NONE},
     {"aten::convolution(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] "
      "padding, SymInt[] dilation, bool transposed, SymInt[] output_padding, SymInt groups) -> "
      "Tensor",
      convert_convolution,
      TOLERANCE
-     "(f32[2,3,8,7], f32[4,3,3,2], f32[4], [1,1], [0,0], [1,1], False, [0,0], "
-     "1)@batch\n(f32[2,4,9,9]{nc,nan}, f32[6,2,3,3], None, [2,1], [1,2], [2,1], False, [0,0], "
-     "2)@batch\n"
-     "(f32[2,4,9], f32[6,2,3], None, [2], [1], [2], False, [0], 2)@batch\n(f32[2,3,4,5,6], "
-     "f32[4,3,2,3,3], f32[4], [1,1,1], [0,1,0], [1,1,1], False, [0,0,0], 1)@batch\n"
-     "(f32[2,4,5,4], f32[4,2,3,3], None, [2,1], [1,2], [1,2], True, [1,0], "
-     "2)@batch\n(bf16[2,3,6,6], bf16[4,3,3,3], bf16[4], [1,1], [1,1], [1,1], False, [0,0], "
+     "(f32[2,3,8,7], f32[4,3,3,2], f32[4], [1,1], [0,0], [1,1], False, [0,0], 1)@batch\n"
+     "(f32[2,4,9,9]{nc,nan}, f32[6,2,3,3], None, [2,1], [1,2], [2,1], False, [0,0], 2)@batch\n"
+     "(f32[2,4,9], f32[6,2,3], None, [2], [1], [2], False, [0], 2)@batch\n"
+     "(f32[2,3,4,5,6], f32[4,3,2,3,3], f32[4], [1,1,1], [0,1,0], [1,1,1], False, [0,0,0], "
      "1)@batch\n"
-     "(f32[0,3,4,4], f32[4,3,3,3], None, [1,1], [0,0], [1,1], False, [0,0], "
-     "1)@batch\n(f64[1,1,1,1], f64[1,1,1,1], f64[1], [1,1], [0,0], [1,1], False, [0,0], 1)@batch\n"
+     "(f32[2,4,5,4], f32[4,2,3,3], None, [2,1], [1,2], [1,2], True, [1,0], 2)@batch\n"
+     "(bf16[2,3,6,6], bf16[4,3,3,3], bf16[4], [1,1], [1,1], [1,1], False, [0,0], 1)@batch\n"
+     "(f32[0,3,4,4], f32[4,3,3,3], None, [1,1], [0,0], [1,1], False, [0,0], 1)@batch\n"
+     "(f64[1,1,1,1], f64[1,1,1,1], f64[1], [1,1], [0,0], [1,1], False, [0,0], 1)@batch\n"
      "(f16[2,3,6,6], f16[4,3,3,3], f16[4], [1,1], [1,1], [1,1], False, [0,0], 1)@batch\n",
      TN_PRIM_NONE},
 };

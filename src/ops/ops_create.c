@@ -208,16 +208,32 @@ static tn_status convert_one_hot(tn_cv *cv) {
  * --------------------------------------------------------------------------------------------- */
 
 #define NUMBERS                                                                                    \
-    "([2,3])\n([0,3])\n([])\n([2], dtype=torch.int64)\n([2], dtype=torch.bool)\n([2], "            \
-    "dtype=torch.bfloat16)\n"                                                                      \
-    "([1,2,1,2,1,2,1,2], dtype=torch.float64)\n([2], dtype=torch.float16)\n([2], "                 \
-    "dtype=torch.int32)\n"
+    "([2,3])\n"                                                                                    \
+    "([0,3])\n"                                                                                    \
+    "([])\n"                                                                                       \
+    "([2], dtype=torch.int64)\n"                                                                   \
+    "([2], dtype=torch.bool)\n"                                                                    \
+    "([2], dtype=torch.bfloat16)\n"                                                                \
+    "([1,2,1,2,1,2,1,2], dtype=torch.float64)\n"                                                   \
+    "([2], dtype=torch.float16)\n"                                                                 \
+    "([2], dtype=torch.int32)\n"
 #define NEW_NUMBERS                                                                                \
-    "(f32[4], [2,3])\n(i64[4]{nc}, [0,3])\n(bool[4], [])\n(f32[B=3], [B,2], "                      \
-    "dtype=torch.int64)\n(f64[1], [1,2,1,2,1,2,1,2])\n(bf16[1], [2])\n(f16[1], [2])\n"
+    "(f32[4], [2,3])\n"                                                                            \
+    "(i64[4]{nc}, [0,3])\n"                                                                        \
+    "(bool[4], [])\n"                                                                              \
+    "(f32[B=3], [B,2], dtype=torch.int64)\n"                                                       \
+    "(f64[1], [1,2,1,2,1,2,1,2])\n"                                                                \
+    "(bf16[1], [2])\n"                                                                             \
+    "(f16[1], [2])\n"
 #define LIKE                                                                                       \
-    "(f32[2,3])\n(f32[2,3]{nc,nan})\n(i64[0,3])\n(bool[])\n(bf16[2], "                             \
-    "dtype=torch.int32)\n(f64[1,2,1,2,1,2,1,2])\n(f16[2])\n(f32[2], dtype=torch.bool)\n"
+    "(f32[2,3])\n"                                                                                 \
+    "(f32[2,3]{nc,nan})\n"                                                                         \
+    "(i64[0,3])\n"                                                                                 \
+    "(bool[])\n"                                                                                   \
+    "(bf16[2], dtype=torch.int32)\n"                                                               \
+    "(f64[1,2,1,2,1,2,1,2])\n"                                                                     \
+    "(f16[2])\n"                                                                                   \
+    "(f32[2], dtype=torch.bool)\n"
 
 static const tn_op_entry entries[] = {
     {"aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? "
@@ -251,74 +267,139 @@ static const tn_op_entry entries[] = {
     {"aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, "
      "Device? device=None, bool? pin_memory=None) -> Tensor",
      convert_full,
-     "([2,3], 1.5)\n([0,3], 2)\n([], True)\n([2], float('-inf'))\n([2], 3, "
-     "dtype=torch.float32)\n([2], 2.7, dtype=torch.int64)\n([1,2,1,2,1,2,1,2], 2)\n([2], 0.1, "
-     "dtype=torch.bfloat16)\n",
+     "([2,3], 1.5)\n"
+     "([0,3], 2)\n"
+     "([], True)\n"
+     "([2], float('-inf'))\n"
+     "([2], 3, dtype=torch.float32)\n"
+     "([2], 2.7, dtype=torch.int64)\n"
+     "([1,2,1,2,1,2,1,2], 2)\n"
+     "([2], 0.1, dtype=torch.bfloat16)\n",
      TN_PRIM_NONE},
     {"aten::new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, "
      "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
      convert_new_full,
-     "(f32[4], [2,3], 1.5)\n(i64[4]{nc}, [0,3], 2)\n(bool[4], [], True)\n(f32[B=3], [B,2], B, "
-     "dtype=torch.int64)\n(bf16[1], [1,2,1,2,1,2,1,2], 0.3)\n",
+     "(f32[4], [2,3], 1.5)\n"
+     "(i64[4]{nc}, [0,3], 2)\n"
+     "(bool[4], [], True)\n"
+     "(f32[B=3], [B,2], B, dtype=torch.int64)\n"
+     "(bf16[1], [1,2,1,2,1,2,1,2], 0.3)\n",
      TN_PRIM_NONE},
     {"aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? "
      "layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) "
      "-> Tensor",
      convert_full_like,
-     "(f32[2,3], 1.5)\n(i64[2,3]{nc}, 7)\n(bool[0], True)\n(f32[], 2, "
-     "dtype=torch.int64)\n(bf16[1,2,1,2,1,2,1,2]{nan}, 0.3)\n(f32[2], float('nan'))\n",
+     "(f32[2,3], 1.5)\n"
+     "(i64[2,3]{nc}, 7)\n"
+     "(bool[0], True)\n"
+     "(f32[], 2, dtype=torch.int64)\n"
+     "(bf16[1,2,1,2,1,2,1,2]{nan}, 0.3)\n"
+     "(f32[2], float('nan'))\n",
      TN_PRIM_NONE},
     {"aten::fill.Scalar(Tensor self, Scalar value) -> Tensor", convert_fill,
-     "(f32[2,3], 1.5)\n(i64[2,3]{nc}, 7)\n(bool[0], True)\n(f32[], "
-     "2)\n(bf16[1,2,1,2,1,2,1,2]{nan}, 0.3)\n",
+     "(f32[2,3], 1.5)\n"
+     "(i64[2,3]{nc}, 7)\n"
+     "(bool[0], True)\n"
+     "(f32[], 2)\n"
+     "(bf16[1,2,1,2,1,2,1,2]{nan}, 0.3)\n",
      TN_PRIM_NONE},
     {"aten::fill.Tensor(Tensor self, Tensor value) -> Tensor", convert_fill,
-     "(f32[2,3], f32[])\n(i64[2,3]{nc}, i64[])\n(bool[0], bool[])\n(f32[], "
-     "i64[])\n(bf16[1,2,1,2,1,2,1,2]{nan}, f32[])\n",
+     "(f32[2,3], f32[])\n"
+     "(i64[2,3]{nc}, i64[])\n"
+     "(bool[0], bool[])\n"
+     "(f32[], i64[])\n"
+     "(bf16[1,2,1,2,1,2,1,2]{nan}, f32[])\n",
      TN_PRIM_NONE},
     {"aten::zero(Tensor self) -> Tensor", convert_zero,
-     "(f32[2,3])\n(i64[2,3]{nc})\n(bool[0])\n(f32[])\n(bf16[1,2,1,2,1,2,1,2]{nan})\n",
+     "(f32[2,3])\n"
+     "(i64[2,3]{nc})\n"
+     "(bool[0])\n"
+     "(f32[])\n"
+     "(bf16[1,2,1,2,1,2,1,2]{nan})\n",
      TN_PRIM_NONE},
     {"aten::scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? "
      "device=None, bool? pin_memory=None) -> Tensor",
      convert_scalar_tensor,
-     "(1.5)\n(2)\n(True)\n(float('-inf'))\n(3, dtype=torch.int64)\n(0.1, "
-     "dtype=torch.bfloat16)\n(1, dtype=torch.bool)\n(float('nan'), dtype=torch.float64)\n",
+     "(1.5)\n"
+     "(2)\n"
+     "(True)\n"
+     "(float('-inf'))\n"
+     "(3, dtype=torch.int64)\n"
+     "(0.1, dtype=torch.bfloat16)\n"
+     "(1, dtype=torch.bool)\n"
+     "(float('nan'), dtype=torch.float64)\n",
      TN_PRIM_NONE},
     {"aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? "
      "device=None, bool? pin_memory=None) -> Tensor",
      convert_arange,
-     "(5)\n(0)\n(2.5)\n(5, dtype=torch.float32)\n(5, dtype=torch.int32)\n(4, "
-     "dtype=torch.bfloat16)\n(B)@sym=B:4\n(4.2, dtype=torch.float64)\n",
+     "(5)\n"
+     "(0)\n"
+     "(2.5)\n"
+     "(5, dtype=torch.float32)\n"
+     "(5, dtype=torch.int32)\n"
+     "(4, dtype=torch.bfloat16)\n"
+     "(B)@sym=B:4\n"
+     "(4.2, dtype=torch.float64)\n",
      TN_PRIM_NONE},
     {"aten::arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, "
      "Device? device=None, bool? pin_memory=None) -> Tensor",
      convert_arange_start,
-     "(2, 5)\n(5, 5)\n(0.5, 3)\n(-3, 2)\n(2, B)@sym=B:4\n(B, B+3)@sym=B:4\n(1, 5, "
-     "dtype=torch.float16)\n",
+     "(2, 5)\n"
+     "(5, 5)\n"
+     "(0.5, 3)\n"
+     "(-3, 2)\n"
+     "(2, B)@sym=B:4\n"
+     "(B, B+3)@sym=B:4\n"
+     "(1, 5, dtype=torch.float16)\n",
      TN_PRIM_NONE},
     {"aten::arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, "
      "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
      convert_arange_step,
-     "(2, 9, 2)\n(9, 2, -2)\n(0, 1, 0.25)\n(1, 0, -0.3)\n(5, 5, 1)\n(0, B, 3)@sym=B:7\n(0, 7)\n(0, "
-     "2, 0.5, dtype=torch.float64)\n(0, 9, 2, dtype=torch.float32)\n",
+     "(2, 9, 2)\n"
+     "(9, 2, -2)\n"
+     "(0, 1, 0.25)\n"
+     "(1, 0, -0.3)\n"
+     "(5, 5, 1)\n"
+     "(0, B, 3)@sym=B:7\n"
+     "(0, 7)\n"
+     "(0, 2, 0.5, dtype=torch.float64)\n"
+     "(0, 9, 2, dtype=torch.float32)\n",
      TN_PRIM_NONE},
     {"aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? "
      "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
      convert_linspace,
-     "(0, 1, 5)\n(-1.0, 1.0, 8)\n(3, 3, 4)\n(0, 1, 1)\n(0, 1, 0)\n(5, -5, 7, "
-     "dtype=torch.float64)\n(0, 1, 9, dtype=torch.bfloat16)\n(0, 10, 100)\n",
+     "@rtol=1e-6 atol=1e-6\n"
+     "(0, 1, 5)\n"
+     "(-1.0, 1.0, 8)\n"
+     "(3, 3, 4)\n"
+     "(0, 1, 1)\n"
+     "(0, 1, 0)\n"
+     "(5, -5, 7, dtype=torch.float64)\n"
+     "(0, 1, 9, dtype=torch.bfloat16)\n"
+     "(0, 10, 100)\n",
      TN_PRIM_NONE},
     {"aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
      "bool? pin_memory=None) -> Tensor",
-     convert_eye, "(3)\n(0)\n(2, dtype=torch.int64)\n(1, dtype=torch.bfloat16)\n(B)@sym=B:3\n",
+     convert_eye,
+     "(3)\n"
+     "(0)\n"
+     "(2, dtype=torch.int64)\n"
+     "(1, dtype=torch.bfloat16)\n"
+     "(B)@sym=B:3\n",
      TN_PRIM_NONE},
     {"aten::eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? "
      "device=None, bool? pin_memory=None) -> Tensor",
-     convert_eye_m, "(3, 4)\n(0, 2)\n(4, 2, dtype=torch.bool)\n", TN_PRIM_NONE},
+     convert_eye_m,
+     "(3, 4)\n"
+     "(0, 2)\n"
+     "(4, 2, dtype=torch.bool)\n",
+     TN_PRIM_NONE},
     {"aten::one_hot(Tensor self, int num_classes=-1) -> Tensor", convert_one_hot,
-     "(i64[3]{lo=0,hi=4}, 5)\n(i64[2,3]{lo=0,hi=4,nc}, 7)\n(i64[]{lo=0,hi=1}, 2)\n(i64[0], "
-     "4)\n(i64[1,2,1,2,1,2,1]{lo=0,hi=1}, 3)\n",
+     "(i64[3]{lo=0,hi=4}, 5)\n"
+     "(i64[2,3]{lo=0,hi=4,nc}, 7)\n"
+     "(i64[]{lo=0,hi=1}, 2)\n"
+     "(i64[0], 4)\n"
+     "(i64[1,2,1,2,1,2,1]{lo=0,hi=1}, 3)\n",
      TN_PRIM_NONE},
 };
 

@@ -438,110 +438,160 @@ static const tn_op_entry entries[] = {
     {"aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool "
      "scale_grad_by_freq=False, bool sparse=False) -> Tensor",
      convert_embedding,
-     "(f32[9,4], i64[2,3]{lo=0,hi=8})\n(f32[9,4]{nc,nan}, i32[5]{lo=0,hi=8}, 0)\n(f32[9,4], "
-     "i64[0])\n(f32[1,1], i64[]{lo=0,hi=0})\n(bf16[9,4], i64[B=2,S=3]{lo=0,hi=8})\n(f16[9,4], "
-     "i64[1,2,1,2,1,2,1]{lo=0,hi=8})\n(f64[9,4], i64[3]{lo=0,hi=8})\n(i64[9,2], "
-     "i64[3]{lo=0,hi=8})\n",
+     "(f32[9,4], i64[2,3]{lo=0,hi=8})\n"
+     "(f32[9,4]{nc,nan}, i32[5]{lo=0,hi=8}, 0)\n"
+     "(f32[9,4], i64[0])\n"
+     "(f32[1,1], i64[]{lo=0,hi=0})\n"
+     "(bf16[9,4], i64[B=2,S=3]{lo=0,hi=8})\n"
+     "(f16[9,4], i64[1,2,1,2,1,2,1]{lo=0,hi=8})\n"
+     "(f64[9,4], i64[3]{lo=0,hi=8})\n"
+     "(i64[9,2], i64[3]{lo=0,hi=8})\n",
      TN_PRIM_NONE},
     {"aten::index_select(Tensor self, int dim, Tensor index) -> Tensor", convert_index_select,
-     "(f32[5,3], 0, i64[4]{lo=0,hi=4})\n(f32[5,3]{nc,nan}, -1, i32[2]{lo=0,hi=2})\n(f32[5], 0, "
-     "i64[]{lo=0,hi=4})\n(i64[5], 0, i64[0])\n(bf16[1,2,1,2,1,2,1,2], 5, "
-     "i64[3]{lo=0,hi=1})\n(bool[5], 0, i64[3]{lo=0,hi=4})\n(f16[2,3], 1, i64[3]{lo=0,hi=2})\n",
+     "(f32[5,3], 0, i64[4]{lo=0,hi=4})\n"
+     "(f32[5,3]{nc,nan}, -1, i32[2]{lo=0,hi=2})\n"
+     "(f32[5], 0, i64[]{lo=0,hi=4})\n"
+     "(i64[5], 0, i64[0])\n"
+     "(bf16[1,2,1,2,1,2,1,2], 5, i64[3]{lo=0,hi=1})\n"
+     "(bool[5], 0, i64[3]{lo=0,hi=4})\n"
+     "(f16[2,3], 1, i64[3]{lo=0,hi=2})\n",
      TN_PRIM_NONE},
     {"aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
      convert_gather,
-     "(f32[5,3], 0, i64[2,3]{lo=0,hi=4})\n(f32[5,3]{nc,nan}, -1, i64[4,5]{lo=0,hi=2})\n(f32[5], 0, "
-     "i64[0])\n(f32[], 0, i64[]{lo=0,hi=0})\n(i64[3,2], 1, i64[3,1]{lo=0,hi=1})\n(bool[5], 0, "
-     "i64[3]{lo=0,hi=4})\n(bf16[1,2,1,2,1,2,1,2], 5, i64[1,2,1,2,1,3,1,2]{lo=0,hi=1})\n(f16[4], 0, "
-     "i64[2]{lo=0,hi=3})\n",
+     "(f32[5,3], 0, i64[2,3]{lo=0,hi=4})\n"
+     "(f32[5,3]{nc,nan}, -1, i64[4,5]{lo=0,hi=2})\n"
+     "(f32[5], 0, i64[0])\n"
+     "(f32[], 0, i64[]{lo=0,hi=0})\n"
+     "(i64[3,2], 1, i64[3,1]{lo=0,hi=1})\n"
+     "(bool[5], 0, i64[3]{lo=0,hi=4})\n"
+     "(bf16[1,2,1,2,1,2,1,2], 5, i64[1,2,1,2,1,3,1,2]{lo=0,hi=1})\n"
+     "(f16[4], 0, i64[2]{lo=0,hi=3})\n",
      TN_PRIM_NONE},
     {"aten::take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor",
      convert_take_along_dim,
-     "(f32[5,3], i64[2,3]{lo=0,hi=4}, 0)\n(f32[5,3]{nc,nan}, i64[1,2]{lo=0,hi=2}, 1)\n(f32[2,3], "
-     "i64[4]{lo=0,hi=5})\n(f32[5,1], i64[1,3]{lo=0,hi=4}, 0)\n(i64[4], i64[0], 0)\n(bf16[4], "
-     "i64[2]{lo=0,hi=3}, 0)\n",
+     "(f32[5,3], i64[2,3]{lo=0,hi=4}, 0)\n"
+     "(f32[5,3]{nc,nan}, i64[1,2]{lo=0,hi=2}, 1)\n"
+     "(f32[2,3], i64[4]{lo=0,hi=5})\n"
+     "(f32[5,1], i64[1,3]{lo=0,hi=4}, 0)\n"
+     "(i64[4], i64[0], 0)\n"
+     "(bf16[4], i64[2]{lo=0,hi=3}, 0)\n",
      TN_PRIM_NONE},
     {"aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
      convert_scatter_src,
-     "(f32[5,3], 0, i64[2,3]{perm=5}, f32[2,3])\n(f32[3,5]{nc,nan}, 1, i64[3,2]{perm=5}, "
-     "f32[3,4])\n(f32[5], 0, i64[0], f32[0])\n(f32[], 0, i64[]{lo=0,hi=0}, f32[])\n(i64[5], 0, "
-     "i64[3]{perm=5}, i64[3])\n(bf16[5], 0, i64[3]{perm=5}, bf16[5])\n(bool[5], 0, i64[3]{perm=5}, "
-     "bool[3])\n",
+     "(f32[5,3], 0, i64[2,3]{perm=5}, f32[2,3])\n"
+     "(f32[3,5]{nc,nan}, 1, i64[3,2]{perm=5}, f32[3,4])\n"
+     "(f32[5], 0, i64[0], f32[0])\n"
+     "(f32[], 0, i64[]{lo=0,hi=0}, f32[])\n"
+     "(i64[5], 0, i64[3]{perm=5}, i64[3])\n"
+     "(bf16[5], 0, i64[3]{perm=5}, bf16[5])\n"
+     "(bool[5], 0, i64[3]{perm=5}, bool[3])\n",
      TN_PRIM_NONE},
     {"aten::scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
      convert_scatter_value,
-     "(f32[5,3], 0, i64[2,3]{lo=0,hi=4}, 1.5)\n(f32[3,5]{nc,nan}, -1, i64[3,2]{lo=0,hi=4}, "
-     "2)\n(f32[5], 0, i64[0], 1)\n(f32[], 0, i64[]{lo=0,hi=0}, 3)\n(i64[5], 0, i64[3]{lo=0,hi=4}, "
-     "7)\n(bf16[5], 0, i64[3]{lo=0,hi=4}, 0.1)\n(bool[5], 0, i64[3]{lo=0,hi=4}, True)\n",
+     "(f32[5,3], 0, i64[2,3]{lo=0,hi=4}, 1.5)\n"
+     "(f32[3,5]{nc,nan}, -1, i64[3,2]{lo=0,hi=4}, 2)\n"
+     "(f32[5], 0, i64[0], 1)\n"
+     "(f32[], 0, i64[]{lo=0,hi=0}, 3)\n"
+     "(i64[5], 0, i64[3]{lo=0,hi=4}, 7)\n"
+     "(bf16[5], 0, i64[3]{lo=0,hi=4}, 0.1)\n"
+     "(bool[5], 0, i64[3]{lo=0,hi=4}, True)\n",
      TN_PRIM_NONE},
     {"aten::scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
      convert_scatter_add,
-     "@rtol=1e-5 atol=1e-6\n(f32[5,3], 0, i64[2,3]{lo=0,hi=4}, f32[2,3])\n(f32[3,5]{nc,nan}, 1, "
-     "i64[3,9]{lo=0,hi=4}, f32[3,9])\n(f32[5], 0, i64[0], f32[0])\n(f32[], 0, i64[]{lo=0,hi=0}, "
-     "f32[])\n(i64[5], 0, i64[9]{lo=0,hi=4}, i64[9])\n",
+     "@rtol=1e-5 atol=1e-6\n"
+     "(f32[5,3], 0, i64[2,3]{lo=0,hi=4}, f32[2,3])\n"
+     "(f32[3,5]{nc,nan}, 1, i64[3,9]{lo=0,hi=4}, f32[3,9])\n"
+     "(f32[5], 0, i64[0], f32[0])\n"
+     "(f32[], 0, i64[]{lo=0,hi=0}, f32[])\n"
+     "(i64[5], 0, i64[9]{lo=0,hi=4}, i64[9])\n",
      TN_PRIM_NONE},
     {"aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool "
      "include_self=True) -> Tensor",
      convert_scatter_reduce,
-     "@rtol=1e-5 atol=1e-6\n(f32[5], 0, i64[9]{lo=0,hi=4}, f32[9], 'sum')\n(f32[3,5]{nc,nan}, 1, "
-     "i64[3,9]{lo=0,hi=4}, f32[3,9], 'amax')\n(f32[5], 0, i64[9]{lo=0,hi=4}, f32[9], "
-     "'amin')\n(f32[5], 0, i64[9]{lo=0,hi=4}, f32[9], 'prod')\n(i64[5], 0, i64[9]{lo=0,hi=4}, "
-     "i64[9], 'amax')\n(f32[5], 0, i64[0], f32[0], 'sum')\n",
+     "@rtol=1e-5 atol=1e-6\n"
+     "(f32[5], 0, i64[9]{lo=0,hi=4}, f32[9], 'sum')\n"
+     "(f32[3,5]{nc,nan}, 1, i64[3,9]{lo=0,hi=4}, f32[3,9], 'amax')\n"
+     "(f32[5], 0, i64[9]{lo=0,hi=4}, f32[9], 'amin')\n"
+     "(f32[5], 0, i64[9]{lo=0,hi=4}, f32[9], 'prod')\n"
+     "(i64[5], 0, i64[9]{lo=0,hi=4}, i64[9], 'amax')\n"
+     "(f32[5], 0, i64[0], f32[0], 'sum')\n",
      TN_PRIM_NONE},
     {"aten::index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> "
      "Tensor",
      convert_index_add,
-     "@rtol=1e-5 atol=1e-6\n(f32[5,3], 0, i64[4]{lo=0,hi=4}, f32[4,3])\n(f32[2,5]{nc,nan}, -1, "
-     "i64[3]{lo=0,hi=4}, f32[2,3], alpha=2)\n(f32[5], 0, i64[0], f32[0])\n(i64[5], 0, "
-     "i64[9]{lo=0,hi=4}, i64[9])\n(f64[1,2,1,2,1,2,1,2], 5, i64[1]{lo=0,hi=1}, "
-     "f64[1,2,1,2,1,1,1,2])\n",
+     "@rtol=1e-5 atol=1e-6\n"
+     "(f32[5,3], 0, i64[4]{lo=0,hi=4}, f32[4,3])\n"
+     "(f32[2,5]{nc,nan}, -1, i64[3]{lo=0,hi=4}, f32[2,3], alpha=2)\n"
+     "(f32[5], 0, i64[0], f32[0])\n"
+     "(i64[5], 0, i64[9]{lo=0,hi=4}, i64[9])\n"
+     "(f64[1,2,1,2,1,2,1,2], 5, i64[1]{lo=0,hi=1}, f64[1,2,1,2,1,1,1,2])\n",
      TN_PRIM_NONE},
     {"aten::index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
      convert_index_copy,
-     "(f32[5,3], 0, i64[4]{perm=5}, f32[4,3])\n(f32[2,5]{nc,nan}, -1, i64[3]{perm=5}, "
-     "f32[2,3])\n(f32[5], 0, i64[0], f32[0])\n(i64[5], 0, i64[3]{perm=5}, i64[3])\n(bf16[1,2,8,4], "
-     "2, i64[1]{lo=3,hi=3}, bf16[1,2,1,4])\n",
+     "(f32[5,3], 0, i64[4]{perm=5}, f32[4,3])\n"
+     "(f32[2,5]{nc,nan}, -1, i64[3]{perm=5}, f32[2,3])\n"
+     "(f32[5], 0, i64[0], f32[0])\n"
+     "(i64[5], 0, i64[3]{perm=5}, i64[3])\n"
+     "(bf16[1,2,8,4], 2, i64[1]{lo=3,hi=3}, bf16[1,2,1,4])\n",
      TN_PRIM_NONE},
     {"aten::index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
      convert_index_fill,
-     "(f32[5,3], 0, i64[4]{lo=0,hi=4}, 1.5)\n(f32[2,5]{nc,nan}, -1, i64[3]{lo=0,hi=4}, "
-     "2)\n(f32[5], 0, i64[0], 1)\n(i64[5], 0, i64[3]{lo=0,hi=4}, 7)\n(bf16[1,2,1,2,1,2,1,2], 5, "
-     "i64[1]{lo=0,hi=1}, 0.1)\n",
+     "(f32[5,3], 0, i64[4]{lo=0,hi=4}, 1.5)\n"
+     "(f32[2,5]{nc,nan}, -1, i64[3]{lo=0,hi=4}, 2)\n"
+     "(f32[5], 0, i64[0], 1)\n"
+     "(i64[5], 0, i64[3]{lo=0,hi=4}, 7)\n"
+     "(bf16[1,2,1,2,1,2,1,2], 5, i64[1]{lo=0,hi=1}, 0.1)\n",
      TN_PRIM_NONE},
     {"aten::slice_scatter(Tensor self, Tensor src, int dim=0, SymInt? start=None, SymInt? "
      "end=None, SymInt step=1) -> Tensor",
      convert_slice_scatter,
-     "(f32[5,3], f32[2,3], 0, 1, 3)@static\n(f32[5,6]{nc,nan}, f32[5,2], 1, -4, -1, "
-     "2)@static\n(f32[5], f32[5])\n(f32[5], f32[0], 0, 3, 1)@static\n(i64[6], i64[2], 0, 4, "
-     "99)@static\n(bf16[1,8,2], bf16[1,1,2], 1, 3, 4)@static\n(f32[B=5,2], f32[1,2], 0, B-1, B)\n",
+     "(f32[5,3], f32[2,3], 0, 1, 3)@static\n"
+     "(f32[5,6]{nc,nan}, f32[5,2], 1, -4, -1, 2)@static\n"
+     "(f32[5], f32[5])\n"
+     "(f32[5], f32[0], 0, 3, 1)@static\n"
+     "(i64[6], i64[2], 0, 4, 99)@static\n"
+     "(bf16[1,8,2], bf16[1,1,2], 1, 3, 4)@static\n"
+     "(f32[B=5,2], f32[1,2], 0, B-1, B)\n",
      TN_PRIM_NONE},
     {"aten::select_scatter(Tensor self, Tensor src, int dim, SymInt index) -> Tensor",
      convert_select_scatter,
-     "(f32[5,3], f32[3], 0, 1)\n(f32[5,6]{nc,nan}, f32[5], 1, -1)\n(i64[6], i64[], 0, "
-     "4)\n(bf16[1,2,1,2,1,2,1,2], bf16[1,2,1,2,1,1,2], 5, 0)\n(f32[B=5,2], f32[2], 0, B-1)\n",
+     "(f32[5,3], f32[3], 0, 1)\n"
+     "(f32[5,6]{nc,nan}, f32[5], 1, -1)\n"
+     "(i64[6], i64[], 0, 4)\n"
+     "(bf16[1,2,1,2,1,2,1,2], bf16[1,2,1,2,1,1,2], 5, 0)\n"
+     "(f32[B=5,2], f32[2], 0, B-1)\n",
      TN_PRIM_NONE},
     {"aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor", convert_index,
-     "(f32[5,3], [i64[4]{lo=-5,hi=4}])\n(f32[5,3]{nc,nan}, [None, "
-     "i64[2,2]{lo=0,hi=2}])\n(f32[5,3], [i64[4]{lo=-5,hi=4}, i64[4]{lo=-3,hi=2}])\n(f32[5,3], "
-     "[i64[4,1]{lo=0,hi=4}, i64[2]{lo=0,hi=2}])\n(f32[2,5,3], [None, i64[4]{lo=0,hi=4}, "
-     "i64[4]{lo=0,hi=2}])\n"
-     "(f32[2,5,3,4], [i64[4]{lo=0,hi=1}, None, i64[4]{lo=0,hi=2}])\n(f32[2,5,3,4], [None, "
-     "i64[2,1]{lo=0,hi=4}, i64[3]{lo=0,hi=2}])\n(f32[5,3], [i64[0]])\n(f32[5], "
-     "[i64[]{lo=0,hi=4}])\n(bool[5,3], [i64[2,1,1,1]{lo=0,hi=4}, i64[1,1,1,3]{lo=0,hi=2}])\n"
-     "(i64[5], [i32[3]{lo=0,hi=4}])\n(bf16[5,2], [i64[3]{lo=0,hi=4}])\n(f32[1,2,1,2,1,2,1,2], "
-     "[None, None, None, i64[3]{lo=0,hi=1}, None, i64[1]{lo=0,hi=1}])\n(f16[5,2], "
-     "[i64[3]{lo=0,hi=4}])\n",
+     "(f32[5,3], [i64[4]{lo=-5,hi=4}])\n"
+     "(f32[5,3]{nc,nan}, [None, i64[2,2]{lo=0,hi=2}])\n"
+     "(f32[5,3], [i64[4]{lo=-5,hi=4}, i64[4]{lo=-3,hi=2}])\n"
+     "(f32[5,3], [i64[4,1]{lo=0,hi=4}, i64[2]{lo=0,hi=2}])\n"
+     "(f32[2,5,3], [None, i64[4]{lo=0,hi=4}, i64[4]{lo=0,hi=2}])\n"
+     "(f32[2,5,3,4], [i64[4]{lo=0,hi=1}, None, i64[4]{lo=0,hi=2}])\n"
+     "(f32[2,5,3,4], [None, i64[2,1]{lo=0,hi=4}, i64[3]{lo=0,hi=2}])\n"
+     "(f32[5,3], [i64[0]])\n"
+     "(f32[5], [i64[]{lo=0,hi=4}])\n"
+     "(bool[5,3], [i64[2,1,1,1]{lo=0,hi=4}, i64[1,1,1,3]{lo=0,hi=2}])\n"
+     "(i64[5], [i32[3]{lo=0,hi=4}])\n"
+     "(bf16[5,2], [i64[3]{lo=0,hi=4}])\n"
+     "(f32[1,2,1,2,1,2,1,2], [None, None, None, i64[3]{lo=0,hi=1}, None, i64[1]{lo=0,hi=1}])\n"
+     "(f16[5,2], [i64[3]{lo=0,hi=4}])\n",
      TN_PRIM_NONE},
     {"aten::index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> "
      "Tensor",
      convert_index_put,
-     "(f32[5,3], [i64[2]{perm=5}], f32[2,3])\n(f32[5,3]{nc,nan}, [None, i64[2]{perm=3}], "
-     "f32[5,2])\n(f32[5,3], [i64[3]{perm=5}, i64[3]{perm=3}], f32[3])\n(f32[5,3], "
-     "[i64[2,1]{perm=5}, i64[3]{perm=3}], f32[])\n(f32[2,5,3], [None, i64[4]{perm=5}], f32[4,3])\n"
-     "(f32[5], [i64[9]{lo=-5,hi=4}], f32[9], True)@rtol=1e-5 atol=1e-6\n(f32[2,3], [bool[2,3]], "
-     "f32[])\n(f32[2,3], [bool[2]], f32[1])\n(i64[5], [i64[0]], i64[0])\n(bf16[1,2,8,4], [None, "
-     "None, i64[2]{perm=8}], bf16[1,2,2,4])\n(f32[4,5,3], [i64[2]{perm=4}, None, i64[2]{perm=3}], "
-     "f32[2,5])\n(f32[5,3], [i64[]{lo=0,hi=4}], f32[3])\n",
+     "(f32[5,3], [i64[2]{perm=5}], f32[2,3])\n"
+     "(f32[5,3]{nc,nan}, [None, i64[2]{perm=3}], f32[5,2])\n"
+     "(f32[5,3], [i64[3]{perm=5}, i64[3]{perm=3}], f32[3])\n"
+     "(f32[5,3], [i64[2,1]{perm=5}, i64[3]{perm=3}], f32[])\n"
+     "(f32[2,5,3], [None, i64[4]{perm=5}], f32[4,3])\n"
+     "(f32[5], [i64[9]{lo=-5,hi=4}], f32[9], True)@rtol=1e-5 atol=1e-6\n"
+     "(f32[2,3], [bool[2,3]], f32[])\n"
+     "(f32[2,3], [bool[2]], f32[1])\n"
+     "(i64[5], [i64[0]], i64[0])\n"
+     "(bf16[1,2,8,4], [None, None, i64[2]{perm=8}], bf16[1,2,2,4])\n"
+     "(f32[4,5,3], [i64[2]{perm=4}, None, i64[2]{perm=3}], f32[2,5])\n"
+     "(f32[5,3], [i64[]{lo=0,hi=4}], f32[3])\n",
      TN_PRIM_NONE},
 };
 

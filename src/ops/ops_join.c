@@ -330,89 +330,168 @@ static tn_status convert_unfold(tn_cv *cv) {
  * ---------------------------------------------------------------------------------------------- */
 
 #define TRIANGLES                                                                                  \
-    "(f32[3,4])\n(f32[3,4]{nc,nan}, 1)\n(f32[2,4,3], -1)\n(f32[0,3])\n(f32[1,1], -1)\n(i64[3,3], " \
-    "2)\n(bool[3,3])\n"                                                                            \
-    "(bf16[3,3])\n(f16[3,3], -9)\n(f64[1,2,1,2,1,2,3,2])\n(u8[2,2])\n"
+    "(f32[3,4])\n"                                                                                 \
+    "(f32[3,4]{nc,nan}, 1)\n"                                                                      \
+    "(f32[2,4,3], -1)\n"                                                                           \
+    "(f32[0,3])\n"                                                                                 \
+    "(f32[1,1], -1)\n"                                                                             \
+    "(i64[3,3], 2)\n"                                                                              \
+    "(bool[3,3])\n"                                                                                \
+    "(bf16[3,3])\n"                                                                                \
+    "(f16[3,3], -9)\n"                                                                             \
+    "(f64[1,2,1,2,1,2,3,2])\n"                                                                     \
+    "(u8[2,2])\n"
 
 static const tn_op_entry entries[] = {
     {"aten::cat(Tensor[] tensors, int dim=0) -> Tensor", convert_cat,
-     "([f32[2,3], f32[2,4]], 1)@static\n([f32[2,3]{nc,nan}, f32[1,3]])@static\n([f32[0,3], "
-     "f32[2,3]])@static\n([f32[0], f32[2,3]], 1)@static\n"
-     "([f32[2]])\n([i64[2], f32[3]])@static\n([bf16[2], f32[2]], -1)\n([bool[2], bool[1], "
-     "bool[3]])@static\n([i64[2,3], i64[2,3]], -2)\n"
-     "([f32[1,2,1,2,1,2,1,2], f32[1,2,1,2,1,2,1,2]], 6)\n([f32[B=2,3], f32[B,3], "
-     "f32[S=4,3]])\n([f16[2], f16[2]])\n([f64[2], f64[2]])\n([u8[2], i8[2]])\n",
+     "([f32[2,3], f32[2,4]], 1)@static\n"
+     "([f32[2,3]{nc,nan}, f32[1,3]])@static\n"
+     "([f32[0,3], f32[2,3]])@static\n"
+     "([f32[0], f32[2,3]], 1)@static\n"
+     "([f32[2]])\n"
+     "([i64[2], f32[3]])@static\n"
+     "([bf16[2], f32[2]], -1)\n"
+     "([bool[2], bool[1], bool[3]])@static\n"
+     "([i64[2,3], i64[2,3]], -2)\n"
+     "([f32[1,2,1,2,1,2,1,2], f32[1,2,1,2,1,2,1,2]], 6)\n"
+     "([f32[B=2,3], f32[B,3], f32[S=4,3]])\n"
+     "([f16[2], f16[2]])\n"
+     "([f64[2], f64[2]])\n"
+     "([u8[2], i8[2]])\n",
      TN_PRIM_NONE},
     {"aten::stack(Tensor[] tensors, int dim=0) -> Tensor", convert_stack,
-     "([f32[2,3], f32[2,3]])\n([f32[2,3]{nc,nan}, f32[2,3]], -1)\n([f32[0], f32[0]], 1)\n([f32[], "
-     "f32[]])\n([i64[2], f32[2]], 1)\n([bf16[2]], 0)\n"
-     "([bool[2], bool[2]])\n([f32[1,2,1,2,1,2,1], f32[1,2,1,2,1,2,1]], 3)\n",
+     "([f32[2,3], f32[2,3]])\n"
+     "([f32[2,3]{nc,nan}, f32[2,3]], -1)\n"
+     "([f32[0], f32[0]], 1)\n"
+     "([f32[], f32[]])\n"
+     "([i64[2], f32[2]], 1)\n"
+     "([bf16[2]], 0)\n"
+     "([bool[2], bool[2]])\n"
+     "([f32[1,2,1,2,1,2,1], f32[1,2,1,2,1,2,1]], 3)\n",
      TN_PRIM_NONE},
     {"aten::meshgrid(Tensor[] tensors) -> Tensor[]", convert_meshgrid,
-     "([f32[2], f32[3]])\n([i64[2], f32[], bool[3]])\n([f32[0], f32[2]])\n([f32[1,]])\n",
+     "([f32[2], f32[3]])\n"
+     "([i64[2], i64[], i64[3]])\n"
+     "([f32[0], f32[2]])\n"
+     "([f32[1]])\n",
      TN_PRIM_NONE},
     {"aten::meshgrid.indexing(Tensor[] tensors, *, str indexing) -> Tensor[]",
      convert_meshgrid_indexing,
-     "([f32[2], f32[3]], indexing='ij')\n([f32[2]{nan}, f32[3], f32[4]], indexing='xy')\n([i64[0], "
-     "i64[2]], indexing='xy')\n([bf16[3]], indexing='xy')\n"
+     "([f32[2], f32[3]], indexing='ij')\n"
+     "([f32[2]{nan}, f32[3], f32[4]], indexing='xy')\n"
+     "([i64[0], i64[2]], indexing='xy')\n"
+     "([bf16[3]], indexing='xy')\n"
      "([f32[1],f32[2],f32[1],f32[2],f32[1],f32[2],f32[1],f32[2]], indexing='ij')\n",
      TN_PRIM_NONE},
     {"aten::pad(Tensor self, SymInt[] pad, str mode=\"constant\", float? value=None) -> Tensor",
      convert_pad,
-     "(f32[2,3], [1,2])\n(f32[2,3]{nc,nan}, [1,2,3,4], 'constant', 1.5)\n(f32[2,5], "
-     "[-1,2])@static\n(f32[0,3], [1,1])\n(i64[3], [1,0], 'constant', 7.0)\n"
-     "(f32[2,5], [2,1], 'reflect')@static\n(f32[1,2,4,5], [1,2,1,0], 'reflect')@static\n(f32[2,5], "
-     "[2,1], 'replicate')@static\n(f32[2,5], [2,1], 'circular')@static\n(bf16[3], [1,1])\n"
-     "(f32[2,3,4,5], [1,0,0,1], 'circular')@static\n(bool[2], [1,1], 'constant', "
-     "1.0)\n(f32[1,2,1,2,1,2,1,2], [1,1,0,2])\n(f32[2,3], [])\n(f64[2], [1,1])\n(f16[2], [1,1])\n",
+     "(f32[2,3], [1,2])\n"
+     "(f32[2,3]{nc,nan}, [1,2,3,4], 'constant', 1.5)\n"
+     "(f32[2,5], [-1,2])@static\n"
+     "(f32[0,3], [1,1])\n"
+     "(i64[3], [1,0], 'constant', 7.0)\n"
+     "(f32[2,5], [2,1], 'reflect')@static\n"
+     "(f32[1,2,4,5], [1,2,1,0], 'reflect')@static\n"
+     "(f32[2,5], [2,1], 'replicate')@static\n"
+     "(f32[2,5], [2,1], 'circular')@static\n"
+     "(bf16[3], [1,1])\n"
+     "(f32[2,3,4,5], [1,0,0,1], 'circular')@static\n"
+     "(bool[2], [1,1], 'constant', 1.0)\n"
+     "(f32[1,2,1,2,1,2,1,2], [1,1,0,2])\n"
+     "(f32[2,3], [])\n"
+     "(f64[2], [1,1])\n"
+     "(f16[2], [1,1])\n",
      TN_PRIM_NONE},
     {"aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor",
      convert_constant_pad,
-     "(f32[2,3], [1,2])\n(f32[2,3]{nc,nan}, [1,2,3,4], 1.5)\n(f32[2,5], [-1,-2])@static\n(i64[3], "
-     "[1,0], 7)\n(bool[2], [1,1], True)\n(f32[0], [2,1])\n(f32[B=3,2], [0,0,0,B])\n"
+     "(f32[2,3], [1,2])\n"
+     "(f32[2,3]{nc,nan}, [1,2,3,4], 1.5)\n"
+     "(f32[2,5], [-1,-2])@static\n"
+     "(i64[3], [1,0], 7)\n"
+     "(bool[2], [1,1], True)\n"
+     "(f32[0], [2,1])\n"
+     "(f32[B=3,2], [0,0,0,B])\n"
      "(bf16[1,2,1,2,1,2,1,2], [1,1,0,2], 0.5)\n",
      TN_PRIM_NONE},
     {"aten::reflection_pad1d(Tensor self, SymInt[2] padding) -> Tensor", convert_reflection_pad,
-     "(f32[2,5], [2,1])@static\n(f32[2,3,5]{nc,nan}, [0,4])@static\n(f64[1,5], "
-     "[1,1])@static\n(bf16[1,2,5], [1,1])@static\n(f32[B=2,3,4], [1,1])\n",
+     "(f32[2,5], [2,1])@static\n"
+     "(f32[2,3,5]{nc,nan}, [0,4])@static\n"
+     "(f64[1,5], [1,1])@static\n"
+     "(bf16[1,2,5], [1,1])@static\n"
+     "(f32[B=2,3,4], [1,1])\n",
      TN_PRIM_NONE},
     {"aten::reflection_pad2d(Tensor self, SymInt[4] padding) -> Tensor", convert_reflection_pad,
-     "(f32[2,4,5], [2,1,0,3])@static\n(f32[2,3,4,5]{nc,nan}, [0,4,1,1])@static\n(bf16[1,4,5], "
-     "[1,1,1,1])@static\n",
+     "(f32[2,4,5], [2,1,0,3])@static\n"
+     "(f32[2,3,4,5]{nc,nan}, [0,4,1,1])@static\n"
+     "(bf16[1,4,5], [1,1,1,1])@static\n",
      TN_PRIM_NONE},
     {"aten::reflection_pad3d(Tensor self, SymInt[6] padding) -> Tensor", convert_reflection_pad,
-     "(f32[2,3,4,5], [2,1,0,3,1,1])@static\n(f32[1,2,3,4,5]{nc,nan}, [0,4,1,1,0,0])@static\n",
+     "(f32[2,3,4,5], [2,1,0,3,1,1])@static\n"
+     "(f32[1,2,3,4,5]{nc,nan}, [0,4,1,1,0,0])@static\n",
      TN_PRIM_NONE},
     {"aten::replication_pad1d(Tensor self, SymInt[2] padding) -> Tensor", convert_replication_pad,
-     "(f32[2,5], [2,7])\n(f32[2,3,5]{nc,nan}, [0,4])\n(bf16[1,2,5], [1,1])\n", TN_PRIM_NONE},
+     "(f32[2,5], [2,7])\n"
+     "(f32[2,3,5]{nc,nan}, [0,4])\n"
+     "(bf16[1,2,5], [1,1])\n",
+     TN_PRIM_NONE},
     {"aten::replication_pad2d(Tensor self, SymInt[4] padding) -> Tensor", convert_replication_pad,
-     "(f32[2,4,5], [2,1,0,3])\n(f32[2,3,4,5]{nc,nan}, [0,4,1,1])\n(bf16[1,4,5], [1,1,1,1])\n",
+     "(f32[2,4,5], [2,1,0,3])\n"
+     "(f32[2,3,4,5]{nc,nan}, [0,4,1,1])\n"
+     "(bf16[1,4,5], [1,1,1,1])\n",
      TN_PRIM_NONE},
     {"aten::replication_pad3d(Tensor self, SymInt[6] padding) -> Tensor", convert_replication_pad,
-     "(f32[2,3,4,5], [2,1,0,3,1,1])\n(f32[1,2,3,4,5]{nc,nan}, [0,4,1,1,0,0])\n", TN_PRIM_NONE},
+     "(f32[2,3,4,5], [2,1,0,3,1,1])\n"
+     "(f32[1,2,3,4,5]{nc,nan}, [0,4,1,1,0,0])\n",
+     TN_PRIM_NONE},
     {"aten::flip(Tensor self, int[] dims) -> Tensor", convert_flip,
-     "(f32[2,3], [0])\n(f32[2,3]{nc,nan}, [0,-1])\n(f32[0,3], [0])\n(f32[2], [])\n(i64[3], "
-     "[0])\n(bool[3], [0])\n(bf16[2,3,4], [1])\n(f32[1,2,1,2,1,2,1,2], [1,3,6])\n",
+     "(f32[2,3], [0])\n"
+     "(f32[2,3]{nc,nan}, [0,-1])\n"
+     "(f32[0,3], [0])\n"
+     "(f32[2], [])\n"
+     "(i64[3], [0])\n"
+     "(bool[3], [0])\n"
+     "(bf16[2,3,4], [1])\n"
+     "(f32[1,2,1,2,1,2,1,2], [1,3,6])\n",
      TN_PRIM_NONE},
     {"aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor", convert_roll,
-     "(f32[5], [2])\n(f32[2,3]{nc,nan}, [1])\n(f32[4,5], [1,-2], [0,1])\n(f32[4], [-9], "
-     "[0])\n(f32[0,3], [1], [0])\n(i64[3], [0], [0])\n(f32[4,3], [1,1], [0,0])\n"
-     "(bf16[4], [1], [-1])\n(bool[3], [1], [0])\n(f32[1,2,1,2,1,2,1,2], [1,1], "
-     "[1,7])\n(f32[B=5,2], [B-1], [0])\n(f32[], [1])\n",
+     "(f32[5], [2])\n"
+     "(f32[2,3]{nc,nan}, [1])\n"
+     "(f32[4,5], [1,-2], [0,1])\n"
+     "(f32[4], [-9], [0])\n"
+     "(f32[0,3], [1], [0])\n"
+     "(i64[3], [0], [0])\n"
+     "(f32[4,3], [1,1], [0,0])\n"
+     "(bf16[4], [1], [-1])\n"
+     "(bool[3], [1], [0])\n"
+     "(f32[1,2,1,2,1,2,1,2], [1,1], [1,7])\n"
+     "(f32[B=5,2], [B-1], [0])\n"
+     "(f32[], [1])\n",
      TN_PRIM_NONE},
     {"aten::tril(Tensor self, SymInt diagonal=0) -> Tensor", convert_tril, TRIANGLES, TN_PRIM_NONE},
     {"aten::triu(Tensor self, SymInt diagonal=0) -> Tensor", convert_triu, TRIANGLES, TN_PRIM_NONE},
     {"aten::pixel_shuffle(Tensor self, int upscale_factor) -> Tensor", convert_pixel_shuffle,
-     "(f32[1,8,2,3], 2)@static\n(f32[9,2,2]{nc,nan}, 3)@static\n(f32[B=2,4,H=3,5], "
-     "2)\n(f32[0,4,2,2], 2)@static\n(bf16[1,2,1,1,2,4,2,2], 2)@static\n(i64[1,4,1,1], 1)@static\n",
+     "(f32[1,8,2,3], 2)@static\n"
+     "(f32[9,2,2]{nc,nan}, 3)@static\n"
+     "(f32[B=2,4,H=3,5], 2)\n"
+     "(f32[0,4,2,2], 2)@static\n"
+     "(bf16[1,2,1,1,2,4,2,2], 2)@static\n"
+     "(i64[1,4,1,1], 1)@static\n",
      TN_PRIM_NONE},
     {"aten::pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor", convert_pixel_unshuffle,
-     "(f32[1,2,4,6], 2)@static\n(f32[1,3,3]{nc,nan}, 3)@static\n(f32[B=2,4,6,4], "
-     "2)\n(f32[0,4,2,2], 2)@static\n(bf16[1,2,1,1,2,4,2,2], 2)@static\n(i64[1,4,1,1], 1)@static\n",
+     "(f32[1,2,4,6], 2)@static\n"
+     "(f32[1,3,3]{nc,nan}, 3)@static\n"
+     "(f32[B=2,4,6,4], 2)\n"
+     "(bf16[1,2,1,1,2,4,2,2], 2)@static\n"
+     "(i64[1,4,1,1], 1)@static\n",
      TN_PRIM_NONE},
     {"aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)", convert_unfold,
-     "(f32[7], 0, 3, 2)\n(f32[2,7]{nc,nan}, 1, 2, 1)\n(f32[5,3], 0, 5, 1)\n(i64[6,2], -2, 2, "
-     "3)\n(bf16[0,4], 1, 2, 2)\n(f32[1,2,1,2,1,4,1], 5, 2, 1)\n(bool[4], 0, 1, 1)\n",
+     "(f32[7], 0, 3, 2)\n"
+     "(f32[2,7]{nc,nan}, 1, 2, 1)\n"
+     "(f32[5,3], 0, 5, 1)\n"
+     "(i64[6,2], -2, 2, 3)\n"
+     "(bf16[0,4], 1, 2, 2)\n"
+     "(f32[1,2,1,2,1,4,1], 5, 2, 1)\n"
+     "(bool[4], 0, 1, 1)\n",
      TN_PRIM_NONE},
 };
 

@@ -288,92 +288,107 @@ static const tn_op_entry entries[] = {
     {"aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? "
      "running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
      convert_batch_norm,
-     TOLERANCE "(f32[2,3,4,5], f32[3], f32[3], f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-5, "
-               "False)@batch\n(f32[2,3]{nc,nan}, None, None, f32[3], f32[3]{lo=1,hi=2}, False, "
-               "0.1, 1e-3, False)@batch\n"
-               "(f32[0,3,4], f32[3], None, f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-5, "
-               "True)@batch\n(bf16[2,3,4,5], bf16[3], bf16[3], bf16[3], bf16[3]{lo=1,hi=2}, False, "
-               "0.1, 1e-5, False)@batch\n"
-               "(bf16[2,3,4,5], f32[3], f32[3], f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-5, "
-               "False)@batch\n(f64[1,1,1], f64[1], f64[1], f64[1], f64[1]{lo=1,hi=2}, False, 0.1, "
-               "1e-5, False)@batch\n"
-               "(f32[1,2,1,2,1,2,1,2], f32[2], f32[2], f32[2], f32[2]{lo=1,hi=2}, False, 0.1, "
-               "1e-5, False)@batch\n",
+     TOLERANCE
+     "(f32[2,3,4,5], f32[3], f32[3], f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-5, False)@batch\n"
+     "(f32[2,3]{nc,nan}, None, None, f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-3, False)@batch\n"
+     "(f32[0,3,4], f32[3], None, f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-5, True)@batch\n"
+     "(bf16[2,3,4,5], bf16[3], bf16[3], bf16[3], bf16[3]{lo=1,hi=2}, False, 0.1, 1e-5, "
+     "False)@batch\n"
+     "(bf16[2,3,4,5], f32[3], f32[3], f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-5, False)@batch\n"
+     "(f64[1,1,1], f64[1], f64[1], f64[1], f64[1]{lo=1,hi=2}, False, 0.1, 1e-5, False)@batch\n"
+     "(f32[1,2,1,2,1,2,1,2], f32[2], f32[2], f32[2], f32[2]{lo=1,hi=2}, False, 0.1, 1e-5, "
+     "False)@batch\n",
      TN_PRIM_NONE},
     {"aten::_native_batch_norm_legit_no_training(Tensor input, Tensor? weight, Tensor? bias, "
      "Tensor running_mean, Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, "
      "Tensor)",
      convert_batch_norm_no_training,
-     TOLERANCE
-     "(f32[2,3,4,5], f32[3], f32[3], f32[3], f32[3]{lo=1,hi=2}, 0.1, "
-     "1e-5)@batch\n(f32[2,3]{nc,nan}, None, None, f32[3], f32[3]{lo=1,hi=2}, 0.1, 1e-3)@batch\n"
-     "(f32[0,3,4], f32[3], None, f32[3], f32[3]{lo=1,hi=2}, 0.1, 1e-5)@batch\n(bf16[2,3,4,5], "
-     "bf16[3], bf16[3], bf16[3], bf16[3]{lo=1,hi=2}, 0.1, 1e-5)@batch\n"
-     "(f64[1,1,1], f64[1], f64[1], f64[1], f64[1]{lo=1,hi=2}, 0.1, 1e-5)@batch\n",
+     TOLERANCE "(f32[2,3,4,5], f32[3], f32[3], f32[3], f32[3]{lo=1,hi=2}, 0.1, 1e-5)@batch\n"
+               "(f32[2,3]{nc,nan}, None, None, f32[3], f32[3]{lo=1,hi=2}, 0.1, 1e-3)@batch\n"
+               "(f32[0,3,4], f32[3], None, f32[3], f32[3]{lo=1,hi=2}, 0.1, 1e-5)@batch\n"
+               "(bf16[2,3,4,5], bf16[3], bf16[3], bf16[3], bf16[3]{lo=1,hi=2}, 0.1, 1e-5)@batch\n"
+               "(f64[1,1,1], f64[1], f64[1], f64[1], f64[1]{lo=1,hi=2}, 0.1, 1e-5)@batch\n",
      TN_PRIM_NONE},
     {"aten::_native_batch_norm_legit.no_stats(Tensor input, Tensor? weight, Tensor? bias, bool "
      "training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
      convert_batch_norm_no_stats,
-     TOLERANCE "(f32[2,3,4,5], f32[3], f32[3], True, 0.1, 1e-5)@batch\n(f32[4,3]{nc,nan}, None, "
-               "None, True, 0.1, 1e-3)@batch\n(f64[2,1,3], f64[1], None, True, 0.1, 1e-5)@batch\n",
+     TOLERANCE "(f32[2,3,4,5], f32[3], f32[3], True, 0.1, 1e-5)@batch\n"
+               "(f32[4,3]{nc,nan}, None, None, True, 0.1, 1e-3)@batch\n"
+               "(f64[2,1,3], f64[1], None, True, 0.1, 1e-5)@batch\n",
      TN_PRIM_NONE},
     {"aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? "
      "bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor",
      convert_layer_norm,
-     TOLERANCE
-     "(f32[2,3,8], [8], f32[8], f32[8])@static\n(f32[2,3,8]{nc,nan}, [3,8])@static\n(f32[0,8], "
-     "[8], f32[8], None)@static\n(f32[B=2,S=3,8], [8], f32[8], f32[8])\n(bf16[3,40], [40], "
-     "bf16[40], bf16[40])@static\n"
-     "(f16[3,40], [40], f16[40], f16[40])@static\n(f64[1,2,1,2,1,2,1,4], [4], None, f64[4], "
-     "1e-3)@static\n(bf16[3,40], [40], f32[40], f32[40])@static\n(f32[4,1], [1])@static\n",
+     TOLERANCE "(f32[2,3,8], [8], f32[8], f32[8])@static\n"
+               "(f32[2,3,8]{nc,nan}, [3,8])@static\n"
+               "(f32[0,8], [8], f32[8], None)@static\n"
+               "(f32[B=2,S=3,8], [8], f32[8], f32[8])\n"
+               "(bf16[3,40], [40], bf16[40], bf16[40])@static\n"
+               "(f16[3,40], [40], f16[40], f16[40])@static\n"
+               "(f64[1,2,1,2,1,2,1,4], [4], None, f64[4], 1e-3)@static\n"
+               "(bf16[3,40], [40], f32[40], f32[40])@static\n"
+               "(f32[4,1], [1])@static\n",
      TN_PRIM_NONE},
     {"aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? "
      "bias, float eps) -> (Tensor, Tensor, Tensor)",
      convert_native_layer_norm,
-     TOLERANCE "(f32[2,3,8], [8], f32[8], f32[8], 1e-5)@static\n(f32[2,3,8]{nc,nan}, [3,8], None, "
-               "None, 1e-5)@static\n(f32[B=2,S=3,8], [8], f32[8], f32[8], 1e-12)\n"
-               "(bf16[3,40], [40], bf16[40], bf16[40], 1e-5)@static\n(bf16[3,40], [40], f32[40], "
-               "f32[40], 1e-5)@static\n(f64[1,2,1,2,1,2,1,4], [4], None, f64[4], "
-               "1e-3)@static\n(f16[3,40], [40], None, None, 1e-5)@static\n",
+     TOLERANCE "(f32[2,3,8], [8], f32[8], f32[8], 1e-5)@static\n"
+               "(f32[2,3,8]{nc,nan}, [3,8], None, None, 1e-5)@static\n"
+               "(f32[B=2,S=3,8], [8], f32[8], f32[8], 1e-12)\n"
+               "(bf16[3,40], [40], bf16[40], bf16[40], 1e-5)@static\n"
+               "(bf16[3,40], [40], f32[40], f32[40], 1e-5)@static\n"
+               "(f64[1,2,1,2,1,2,1,4], [4], None, f64[4], 1e-3)@static\n"
+               "(f16[3,40], [40], None, None, 1e-5)@static\n",
      TN_PRIM_NONE},
     {"aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? "
      "eps=None) -> Tensor",
      convert_rms_norm,
-     TOLERANCE "(f32[2,3,8], [8], f32[8])@static\n(f32[2,3,8]{nc,nan}, [3,8], None, "
-               "1e-6)@static\n(f32[0,8], [8], f32[8])@static\n(f32[B=2,S=3,8], [8], f32[8], "
-               "1e-5)\n(bf16[3,40], [40], bf16[40], 1e-6)@static\n"
-               "(f16[3,40], [40], f16[40])@static\n(f64[1,2,1,2,1,2,1,4], [4])@static\n",
+     TOLERANCE "(f32[2,3,8], [8], f32[8])@static\n"
+               "(f32[2,3,8]{nc,nan}, [3,8], None, 1e-6)@static\n"
+               "(f32[0,8], [8], f32[8])@static\n"
+               "(f32[B=2,S=3,8], [8], f32[8], 1e-5)\n"
+               "(bf16[3,40], [40], bf16[40], 1e-6)@static\n"
+               "(f16[3,40], [40], f16[40])@static\n"
+               "(f64[1,2,1,2,1,2,1,4], [4])@static\n",
      TN_PRIM_NONE},
     {"aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float "
      "eps=1.0000000000000001e-05, bool cudnn_enabled=True) -> Tensor",
      convert_group_norm,
-     TOLERANCE "(f32[2,6,4,5], 3, f32[6], f32[6])@batch\n(f32[2,4,5]{nc,nan}, 2)@batch\n(f32[2,6], "
-               "1, f32[6], None)@batch\n(bf16[2,4,3,3], 2, bf16[4], "
-               "bf16[4])@batch\n(f64[1,2,1,2,1,2,1,2], 2)@batch\n(f32[0,4,3], 2)@static\n",
+     TOLERANCE "(f32[2,6,4,5], 3, f32[6], f32[6])@batch\n"
+               "(f32[2,4,5]{nc,nan}, 2)@batch\n"
+               "(f32[2,6], 1, f32[6], None)@batch\n"
+               "(bf16[2,4,3,3], 2, bf16[4], bf16[4])@batch\n"
+               "(f64[1,2,1,2,1,2,1,2], 2)@batch\n"
+               "(f32[0,4,3], 2)@static\n",
      TN_PRIM_NONE},
     {"aten::native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, "
      "SymInt HxW, int group, float eps) -> (Tensor, Tensor, Tensor)",
      convert_native_group_norm,
-     TOLERANCE "(f32[2,6,4,5], f32[6], f32[6], 2, 6, 20, 3, 1e-5)@static\n(f32[2,4,5]{nan}, None, "
-               "None, 2, 4, 5, 2, 1e-3)@static\n(f64[B=2,6,1], f64[6], None, B, 6, 1, 1, 1e-5)\n",
+     TOLERANCE "(f32[2,6,4,5], f32[6], f32[6], 2, 6, 20, 3, 1e-5)@static\n"
+               "(f32[2,4,5]{nan}, None, None, 2, 4, 5, 2, 1e-3)@static\n"
+               "(f64[B=2,6,1], f64[6], None, B, 6, 1, 1, 1e-5)\n",
      TN_PRIM_NONE},
     {"aten::instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
      "Tensor? running_var, bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> "
      "Tensor",
      convert_instance_norm,
      TOLERANCE
-     "(f32[2,3,4,5], f32[3], f32[3], None, None, True, 0.1, 1e-5, "
-     "False)@batch\n(f32[2,3,8]{nc,nan}, None, None, None, None, True, 0.1, 1e-3, False)@batch\n"
-     "(f32[2,3,4,5], f32[3], f32[3], f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-5, "
-     "False)@batch\n(bf16[1,2,3,3], bf16[2], bf16[2], None, None, True, 0.1, 1e-5, False)@batch\n",
+     "(f32[2,3,4,5], f32[3], f32[3], None, None, True, 0.1, 1e-5, False)@batch\n"
+     "(f32[2,3,8]{nc,nan}, None, None, None, None, True, 0.1, 1e-3, False)@batch\n"
+     "(f32[2,3,4,5], f32[3], f32[3], f32[3], f32[3]{lo=1,hi=2}, False, 0.1, 1e-5, False)@batch\n"
+     "(bf16[1,2,3,3], bf16[2], bf16[2], None, None, True, 0.1, 1e-5, False)@batch\n",
      TN_PRIM_NONE},
     {"aten::_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor", convert_weight_norm,
-     TOLERANCE "(f32[4,3,2], f32[4,1,1])\n(f32[4,3]{nc,nan}, f32[1,3], 1)\n(f64[2,3], f64[2,1], "
-               "0)\n(bf16[3,4], bf16[3,1], 0)\n",
+     TOLERANCE "(f32[4,3,2], f32[4,1,1])\n"
+               "(f32[4,3]{nc,nan}, f32[1,3], 1)\n"
+               "(f64[2,3], f64[2,1], 0)\n"
+               "(bf16[3,4], bf16[3,1], 0)\n",
      TN_PRIM_NONE},
     {"aten::_weight_norm_interface(Tensor v, Tensor g, int dim=0) -> (Tensor, Tensor)",
      convert_weight_norm_interface,
-     TOLERANCE "(f32[4,3,2], f32[4,1,1])\n(f32[4,3]{nan}, f32[1,3], 1)\n(f64[2,3], f64[2,1], 0)\n",
+     TOLERANCE "(f32[4,3,2], f32[4,1,1])\n"
+               "(f32[4,3]{nan}, f32[1,3], 1)\n"
+               "(f64[2,3], f64[2,1], 0)\n",
      TN_PRIM_NONE},
 };
 

@@ -43,10 +43,19 @@ static tn_status convert_topk(tn_cv *cv) {
 /* Of equal elements PyTorch's topk may give any index, and its sort too unless it is told to be
  * stable: so all elements differ here. */
 #define SORTS                                                                                      \
-    "(f32[9])\n(f32[3,5]{nc}, 0)\n(f32[9]{nan1})\n(f32[0])\n(f32[], "                              \
-    "0)\n(f32[1])\n(i64[9]{perm=9}, 0, True)\n(bool[1])\n"                                         \
-    "(bf16[2,9]{perm=9}, -1)\n(f16[9]{perm=9}, 0, True)\n(f64[1,2,1,2,1,5,1,2], "                  \
-    "5)\n(u8[9]{perm=9})\n(i32[9]{perm=9})\n"
+    "(f32[9])\n"                                                                                   \
+    "(f32[3,5]{nc}, 0)\n"                                                                          \
+    "(f32[9]{nan1})\n"                                                                             \
+    "(f32[0])\n"                                                                                   \
+    "(f32[], 0)\n"                                                                                 \
+    "(f32[1])\n"                                                                                   \
+    "(i64[9]{perm=9}, 0, True)\n"                                                                  \
+    "(bool[1])\n"                                                                                  \
+    "(bf16[2,9]{perm=9}, -1)\n"                                                                    \
+    "(f16[9]{perm=9}, 0, True)\n"                                                                  \
+    "(f64[1,2,1,2,1,5,1,2], 5)\n"                                                                  \
+    "(u8[9]{perm=9})\n"                                                                            \
+    "(i32[9]{perm=9})\n"
 
 static const tn_op_entry entries[] = {
     {"aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor "
@@ -55,19 +64,29 @@ static const tn_op_entry entries[] = {
     {"aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> "
      "(Tensor values, Tensor indices)",
      convert_sort,
-     "(f32[9]{few}, stable=True)\n(f32[3,5]{nc,nan,inf}, stable=True, dim=0)\n(f32[0], "
-     "stable=True)\n(f32[], stable=True, dim=0)\n(i64[40]{few}, stable=True, dim=0, "
-     "descending=True)\n(bool[9], stable=True)\n(bf16[2,9], stable=True, "
-     "dim=-1)\n(f64[1,2,1,2,1,5,1,2], stable=True, dim=5)\n",
+     "(f32[9]{few}, stable=True)\n"
+     "(f32[3,5]{nc,nan,inf}, stable=True, dim=0)\n"
+     "(f32[0], stable=True)\n"
+     "(f32[], stable=True, dim=0)\n"
+     "(i64[40]{few}, stable=True, dim=0, descending=True)\n"
+     "(bool[9], stable=True)\n"
+     "(bf16[2,9], stable=True, dim=-1)\n"
+     "(f64[1,2,1,2,1,5,1,2], stable=True, dim=5)\n",
      TN_PRIM_NONE},
     {"aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor", convert_argsort,
      SORTS, TN_PRIM_NONE},
     {"aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> "
      "(Tensor values, Tensor indices)",
      convert_topk,
-     "(f32[9], 3)\n(f32[3,5]{nc}, 2, 0)\n(f32[9], 4, -1, False)\n(f32[3,5], 5, 1, True, "
-     "True)\n(f32[2,3], 0)\n(f32[], 1, 0)\n(i64[7]{perm=9}, 2)\n(f64[1,2,1,2,1,5,1,2], 3, "
-     "5)\n(f32[9]{nan1}, 2)\n",
+     "(f32[9], 3)\n"
+     "(f32[3,5]{nc}, 2, 0)\n"
+     "(f32[9], 4, -1, False)\n"
+     "(f32[3,5], 5, 1, True, True)\n"
+     "(f32[2,3], 0)\n"
+     "(f32[], 1, 0)\n"
+     "(i64[7]{perm=9}, 2)\n"
+     "(f64[1,2,1,2,1,5,1,2], 3, 5)\n"
+     "(f32[9]{nan1}, 2)\n",
      TN_PRIM_NONE},
 };
 

@@ -374,29 +374,50 @@ static tn_status convert_bitwise(tn_cv *cv) {
     "(i16[0,3], i16[1]{lo=0,hi=8})\n"                                                              \
     "(u8[4], u8[4]{lo=0,hi=7})\n"                                                                  \
     "(i64[1,2,1,2,1,2,1,2], i64[]{lo=0,hi=8})\n"
-#define SHIFT_SCALAR "(i64[4], 5)\n(u8[2,3]{nc}, 3)\n(i32[0], 1)\n(i8[1,2,1,2,1,2,1,2], 2)\n"
+#define SHIFT_SCALAR                                                                               \
+    "(i64[4], 5)\n"                                                                                \
+    "(u8[2,3]{nc}, 3)\n"                                                                           \
+    "(i32[0], 1)\n"                                                                                \
+    "(i8[1,2,1,2,1,2,1,2], 2)\n"
 #define BIT_SCALAR SHIFT_SCALAR "(bool[3], True)\n"
 #define EXTREMES PAIRS BOOLS "(f32[4]{inf}, f32[4]{nan})\n"
 #define CLAMP_TENSOR                                                                               \
-    "(f32[2,3]{nan}, f32[2,3])\n(f32[0], f32[1])\n(i64[4], i64[4])\n"                              \
-    "(f32[2,3]{nc}, f32[3])\n(i32[3], f32[3])\n(bf16[3], bf16[3])\n"                               \
-    "(f64[1,2,1,2,1,2,1,2], f64[])\n(f16[3], f16[3])\n"
+    "(f32[2,3]{nan}, f32[2,3])\n"                                                                  \
+    "(f32[0], f32[1])\n"                                                                           \
+    "(i64[4], i64[4])\n"                                                                           \
+    "(f32[2,3]{nc}, f32[3])\n"                                                                     \
+    "(i32[3], f32[3])\n"                                                                           \
+    "(bf16[3], bf16[3])\n"                                                                         \
+    "(f64[1,2,1,2,1,2,1,2], f64[])\n"                                                              \
+    "(f16[3], f16[3])\n"
 #define CLAMP_SCALAR                                                                               \
-    "(f32[2,3]{nan,nc}, 0.25)\n(f32[0], 1)\n(i64[4], 2)\n(i32[3], 0.5)\n(bf16[9], 0.3)\n"          \
-    "(f64[1,2,1,2,1,2,1,2], -1)\n(f16[3], 0)\n(u8[4], 3)\n(f32[], 0)\n"
+    "(f32[2,3]{nan,nc}, 0.25)\n"                                                                   \
+    "(f32[0], 1)\n"                                                                                \
+    "(i64[4], 2)\n"                                                                                \
+    "(i32[3], 0.5)\n"                                                                              \
+    "(bf16[9], 0.3)\n"                                                                             \
+    "(f64[1,2,1,2,1,2,1,2], -1)\n"                                                                 \
+    "(f16[3], 0)\n"                                                                                \
+    "(u8[4], 3)\n"                                                                                 \
+    "(f32[], 0)\n"
 /* Division rounds once more before it is cut: quotients just below an integer may land on either
  * side. */
 #define ROUNDED                                                                                    \
-    "(f32[9], f32[9]{lo=1,hi=5})\n(f32[4]{inf,nan}, f32[4])\n(f32[4], f32[4]{zero})\n"             \
-    "(i64[20], i64[20]{lo=-9,hi=0})\n"
+    "(f32[9], f32[9]{lo=1,hi=5})\n"                                                                \
+    "(f32[4]{inf,nan}, f32[4])\n"                                                                  \
+    "(f32[4], f32[4]{zero})\n"                                                                     \
+    "(i64[20], i64[20]{lo=-9,hi=-1})\n"
 
 static const tn_op_entry entries[] = {
     {"aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", convert_add,
-     PAIRS BOOLS "(f32[2,3], f32[3], alpha=2)\n(i64[3], i64[3], alpha=-2)\n"
+     PAIRS BOOLS "(f32[2,3], f32[3], alpha=2)\n"
+                 "(i64[3], i64[3], alpha=-2)\n"
                  "(bf16[2,3], bf16[3], alpha=0.3)\n",
      TN_PRIM_ADD},
     {"aten::add.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", convert_add,
-     TENSOR_SCALAR("3", "0.1") "(f32[2], 1.5, 2)\n(bool[3], 2)\n", TN_PRIM_ADD},
+     TENSOR_SCALAR("3", "0.1") "(f32[2], 1.5, 2)\n"
+                               "(bool[3], 2)\n",
+     TN_PRIM_ADD},
     {"aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor", convert_add,
      PAIRS "(f32[2,3], f32[3], alpha=2)\n", TN_PRIM_SUB},
     {"aten::sub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor", convert_add,
@@ -423,10 +444,10 @@ static const tn_op_entry entries[] = {
      "(f32[9], f32[9]{lo=1,hi=5}, rounding_mode='trunc')\n"
      "(f32[9]{nan}, f32[1]{inf}, rounding_mode='trunc')\n"
      "(f32[9]{nan}, f32[9]{zero}, rounding_mode='floor')\n"
-     "(f32[2,3], f32[3], rounding_mode=None)\n(i64[20], i64[20]{lo=-9,hi=0}, "
-     "rounding_mode='floor')\n"
-     "(i64[20], i64[20]{lo=-9,hi=0}, rounding_mode='trunc')\n(i32[0], i32[1], "
-     "rounding_mode='floor')\n"
+     "(f32[2,3], f32[3], rounding_mode=None)\n"
+     "(i64[20], i64[20]{lo=-9,hi=-1}, rounding_mode='floor')\n"
+     "(i64[20], i64[20]{lo=-9,hi=-1}, rounding_mode='trunc')\n"
+     "(i32[0], i32[1], rounding_mode='floor')\n"
      "(bf16[9], bf16[9]{lo=1,hi=5}, rounding_mode='floor')\n"
      "(f16[9]{nc}, f16[9]{lo=1,hi=5}, rounding_mode='trunc')\n"
      "(u8[4], u8[4]{lo=1,hi=5}, rounding_mode='floor')\n"
@@ -434,49 +455,77 @@ static const tn_op_entry entries[] = {
      TN_PRIM_NONE},
     {"aten::div.Scalar_mode(Tensor self, Scalar other, *, str? rounding_mode) -> Tensor",
      convert_div_mode,
-     "(f32[2,3]{nan}, 0.7, rounding_mode='floor')\n(f32[0], 2, rounding_mode='trunc')\n"
-     "(i64[9], -3, rounding_mode='floor')\n(i64[9]{nc}, 3, rounding_mode='trunc')\n"
-     "(i32[9], 2.5, rounding_mode='floor')\n(f32[], 2, rounding_mode=None)\n"
-     "(f32[1,2,1,2,1,2,1,2], 3, rounding_mode='floor')\n(bf16[9], 0.7, rounding_mode='trunc')\n",
+     "(f32[2,3]{nan}, 0.7, rounding_mode='floor')\n"
+     "(f32[0], 2, rounding_mode='trunc')\n"
+     "(i64[9], -3, rounding_mode='floor')\n"
+     "(i64[9]{nc}, 3, rounding_mode='trunc')\n"
+     "(i32[9], 2.5, rounding_mode='floor')\n"
+     "(f32[], 2, rounding_mode=None)\n"
+     "(f32[1,2,1,2,1,2,1,2], 3, rounding_mode='floor')\n"
+     "(bf16[9], 0.7, rounding_mode='trunc')\n",
      TN_PRIM_NONE},
     {"aten::floor_divide(Tensor self, Tensor other) -> Tensor", convert_floor_divide,
-     ROUNDED "(f32[0,3], f32[1])\n(f64[1,2,1,2,1,2,1,2], f64[2]{lo=1,hi=5})\n(i32[2,3]{nc}, "
-             "i64[])\n(u8[4], u8[4]{lo=1,hi=5})\n",
+     ROUNDED "(f32[0,3], f32[1])\n"
+             "(f64[1,2,1,2,1,2,1,2], f64[2]{lo=1,hi=5})\n"
+             "(i32[2,3]{nc}, i64[])\n"
+             "(u8[4], u8[4]{lo=1,hi=5})\n",
      TN_PRIM_NONE},
     {"aten::floor_divide.Scalar(Tensor self, Scalar other) -> Tensor", convert_floor_divide,
      TENSOR_SCALAR("3", "0.7") "(i64[9], -2)\n", TN_PRIM_NONE},
     {"aten::remainder.Tensor(Tensor self, Tensor other) -> Tensor", convert_binary,
-     ROUNDED
-     "(f32[0,3], f32[1])\n(f64[1,2,1,2,1,2,1,2], f64[2])\n(i32[2,3]{nc}, i64[]{lo=1,hi=5})\n",
+     ROUNDED "(f32[0,3], f32[1])\n"
+             "(f64[1,2,1,2,1,2,1,2], f64[2])\n"
+             "(i32[2,3]{nc}, i64[]{lo=1,hi=5})\n",
      TN_PRIM_REMAINDER},
     {"aten::remainder.Scalar(Tensor self, Scalar other) -> Tensor", convert_binary,
      TENSOR_SCALAR("3", "0.75") "(i64[9], -2)\n", TN_PRIM_REMAINDER},
     {"aten::remainder.Scalar_Tensor(Scalar self, Tensor other) -> Tensor", convert_binary,
-     "(7, i64[4]{lo=1,hi=5})\n(2.5, f32[2,3]{nc})\n(1, f32[0])\n(3, f32[1,2,1,2,1,2,1,2]{nan})\n",
+     "(7, i64[4]{lo=1,hi=5})\n"
+     "(2.5, f32[2,3]{nc})\n"
+     "(1, f32[0])\n"
+     "(3, f32[1,2,1,2,1,2,1,2]{nan})\n",
      TN_PRIM_REMAINDER},
     {"aten::fmod.Tensor(Tensor self, Tensor other) -> Tensor", convert_binary,
-     ROUNDED
-     "(f32[0,3], f32[1])\n(f64[1,2,1,2,1,2,1,2], f64[2])\n(i32[2,3]{nc}, i64[]{lo=1,hi=5})\n",
+     ROUNDED "(f32[0,3], f32[1])\n"
+             "(f64[1,2,1,2,1,2,1,2], f64[2])\n"
+             "(i32[2,3]{nc}, i64[]{lo=1,hi=5})\n",
      TN_PRIM_FMOD},
     {"aten::fmod.Scalar(Tensor self, Scalar other) -> Tensor", convert_binary,
      TENSOR_SCALAR("3", "0.75") "(i64[9], -2)\n", TN_PRIM_FMOD},
     {"aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor", convert_pow_scalar,
-     TENSOR_SCALAR("2",
-                   "0.5") "(f32[9], 3)\n(f32[9], -1)\n(f32[9], -0.5)\n(f32[9], -2)\n(f32[9], 0)\n"
-                          "(f32[9]{lo=0,hi=3}, 1.7)\n(f32[9], 5)\n(i64[9], 4)\n(i64[9], "
-                          "0)\n(bf16[9], 3)\n(bool[3], 2)\n"
-                          "(f64[4], 1)\n(f16[6]{lo=0,hi=2}, 2.5)\n",
+     TENSOR_SCALAR("2", "0.5") "(f32[9], 3)\n"
+                               "(f32[9], -1)\n"
+                               "(f32[9], -0.5)\n"
+                               "(f32[9], -2)\n"
+                               "(f32[9], 0)\n"
+                               "(f32[9]{lo=0,hi=3}, 1.7)\n"
+                               "(f32[9], 5)\n"
+                               "(i64[9], 4)\n"
+                               "(i64[9], 0)\n"
+                               "(bf16[9], 3)\n"
+                               "(bool[3], 2)\n"
+                               "(f64[4], 1)\n"
+                               "(f16[6]{lo=0,hi=2}, 2.5)\n",
      TN_PRIM_NONE},
     {"aten::pow.Tensor_Tensor(Tensor self, Tensor exponent) -> Tensor", convert_pow,
-     "(f32[9]{lo=0,hi=3}, f32[9])\n(f32[2,3]{nan,nc}, f32[3])\n(f32[0,3], f32[1])\n(f32[9], "
-     "i64[9]{lo=-3,hi=3})\n"
-     "(i64[9], i64[9]{lo=0,hi=4})\n(f64[1,2,1,2,1,2,1,2], f64[2])\n(bf16[9]{lo=0,hi=3}, bf16[9])\n"
-     "(f16[9]{lo=0,hi=3}, f16[9])\n(f32[9]{lo=0,hi=3}, f32[])\n",
+     "(f32[9]{lo=0,hi=3}, f32[9])\n"
+     "(f32[2,3]{nan,nc}, f32[3])\n"
+     "(f32[0,3], f32[1])\n"
+     "(f32[9], i64[9]{lo=-3,hi=3})\n"
+     "(i64[9], i64[9]{lo=0,hi=4})\n"
+     "(f64[1,2,1,2,1,2,1,2], f64[2])\n"
+     "(bf16[9]{lo=0,hi=3}, bf16[9])\n"
+     "(f16[9]{lo=0,hi=3}, f16[9])\n"
+     "(f32[9]{lo=0,hi=3}, f32[])\n",
      TN_PRIM_NONE},
     {"aten::pow.Scalar(Scalar self, Tensor exponent) -> Tensor", convert_pow,
-     "(2, f32[9])\n(0.5, f32[2,3]{nan,nc})\n(2, i64[9]{lo=0,hi=9})\n(1.5, i64[9]{lo=0,hi=9})\n(3, "
-     "f32[0])\n"
-     "(2, bf16[9])\n(2, f64[1,2,1,2,1,2,1,2])\n",
+     "(2, f32[9])\n"
+     "(0.5, f32[2,3]{nan,nc})\n"
+     "(2, i64[9]{lo=0,hi=9})\n"
+     "(1.5, i64[9]{lo=0,hi=9})\n"
+     "(3, f32[0])\n"
+     "(2, bf16[9])\n"
+     "(2, f64[1,2,1,2,1,2,1,2])\n",
      TN_PRIM_NONE},
     {"aten::maximum(Tensor self, Tensor other) -> Tensor", convert_binary, EXTREMES, TN_PRIM_MAX},
     {"aten::minimum(Tensor self, Tensor other) -> Tensor", convert_binary, EXTREMES, TN_PRIM_MIN},
@@ -485,12 +534,16 @@ static const tn_op_entry entries[] = {
     {"aten::fmax(Tensor self, Tensor other) -> Tensor", convert_fmax, EXTREMES, TN_PRIM_MAX},
     {"aten::fmin(Tensor self, Tensor other) -> Tensor", convert_fmax, EXTREMES, TN_PRIM_MIN},
     {"aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor", convert_clamp,
-     CLAMP_SCALAR
-     "(f32[2,3]{nan}, -0.5, 0.5)\n(f32[9], 1, -1)\n(f32[9], max=0.5)\n(i64[9], max=2.5)\n"
-     "(i64[B=4], 0, B)\n",
+     CLAMP_SCALAR "(f32[2,3]{nan}, -0.5, 0.5)\n"
+                  "(f32[9], 1, -1)\n"
+                  "(f32[9], max=0.5)\n"
+                  "(i64[9], max=2.5)\n"
+                  "(i64[B=4], 0, B)\n",
      TN_PRIM_NONE},
     {"aten::clamp.Tensor(Tensor self, Tensor? min=None, Tensor? max=None) -> Tensor", convert_clamp,
-     CLAMP_TENSOR "(f32[9], None, f32[9])\n(f32[9]{nan}, f32[9], f32[1])\n", TN_PRIM_NONE},
+     CLAMP_TENSOR "(f32[9], None, f32[9])\n"
+                  "(f32[9]{nan}, f32[9], f32[1])\n",
+     TN_PRIM_NONE},
     {"aten::clamp_min(Tensor self, Scalar min) -> Tensor", convert_clamp_min, CLAMP_SCALAR,
      TN_PRIM_NONE},
     {"aten::clamp_min.Tensor(Tensor self, Tensor min) -> Tensor", convert_clamp_min, CLAMP_TENSOR,
@@ -501,28 +554,38 @@ static const tn_op_entry entries[] = {
      TN_PRIM_NONE},
     {"aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
      convert_addc,
-     "(f32[2,3], f32[2,3], f32[3])\n(f32[2,3]{nc}, f32[2,1], f32[3]{nan}, value=0.5)\n(f32[0], "
-     "f32[1], f32[])\n"
-     "(bf16[9], bf16[9], bf16[9], value=0.3)\n(f16[9], f16[9], f16[9])\n(i64[4], i64[4], i64[4], "
-     "value=2)\n"
+     "(f32[2,3], f32[2,3], f32[3])\n"
+     "(f32[2,3]{nc}, f32[2,1], f32[3]{nan}, value=0.5)\n"
+     "(f32[0], f32[1], f32[])\n"
+     "(bf16[9], bf16[9], bf16[9], value=0.3)\n"
+     "(f16[9], f16[9], f16[9])\n"
+     "(i64[4], i64[4], i64[4], value=2)\n"
      "(f64[1,2,1,2,1,2,1,2], f64[2], f64[1])\n",
      TN_PRIM_MUL},
     {"aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
      convert_addc,
-     "(f32[2,3], f32[2,3], f32[3]{lo=1,hi=2})\n(f32[2,3]{nc}, f32[2,1], f32[3]{nan}, value=0.5)\n"
-     "(f32[0], f32[1], f32[])\n(bf16[9], bf16[9], bf16[9]{lo=1,hi=2}, value=0.3)\n"
-     "(f16[9], f16[9], f16[9]{lo=1,hi=2})\n(f64[1,2,1,2,1,2,1,2], f64[2], f64[1])\n",
+     "(f32[2,3], f32[2,3], f32[3]{lo=1,hi=2})\n"
+     "(f32[2,3]{nc}, f32[2,1], f32[3]{nan}, value=0.5)\n"
+     "(f32[0], f32[1], f32[])\n"
+     "(bf16[9], bf16[9], bf16[9]{lo=1,hi=2}, value=0.3)\n"
+     "(f16[9], f16[9], f16[9]{lo=1,hi=2})\n"
+     "(f64[1,2,1,2,1,2,1,2], f64[2], f64[1])\n",
      TN_PRIM_DIV},
     {"aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor", convert_lerp,
-     "(f32[2,3], f32[2,3], 0.25)\n(f32[2,3]{nc}, f32[3]{nan}, 0.75)\n(f32[0], f32[1], "
-     "1)\n(bf16[9], bf16[9], 0.3)\n"
-     "(f16[9], f16[9], 0.3)\n(f64[1,2,1,2,1,2,1,2], f64[2], 0.5)\n",
+     "(f32[2,3], f32[2,3], 0.25)\n"
+     "(f32[2,3]{nc}, f32[3]{nan}, 0.75)\n"
+     "(f32[0], f32[1], 1)\n"
+     "(bf16[9], bf16[9], 0.3)\n"
+     "(f16[9], f16[9], 0.3)\n"
+     "(f64[1,2,1,2,1,2,1,2], f64[2], 0.5)\n",
      TN_PRIM_NONE},
     {"aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor", convert_lerp,
-     "(f32[2,3], f32[2,3], f32[2,3])\n(f32[2,3]{nc}, f32[3]{nan}, f32[])\n(f32[0], f32[1], "
-     "f32[1])\n"
-     "(bf16[9], bf16[9], bf16[9])\n(f16[9], f16[9], f16[9])\n(f64[1,2,1,2,1,2,1,2], f64[2], "
-     "f64[1])\n",
+     "(f32[2,3], f32[2,3], f32[2,3])\n"
+     "(f32[2,3]{nc}, f32[3]{nan}, f32[])\n"
+     "(f32[0], f32[1], f32[1])\n"
+     "(bf16[9], bf16[9], bf16[9])\n"
+     "(f16[9], f16[9], f16[9])\n"
+     "(f64[1,2,1,2,1,2,1,2], f64[2], f64[1])\n",
      TN_PRIM_NONE},
     {"aten::bitwise_and.Tensor(Tensor self, Tensor other) -> Tensor", convert_bitwise,
      INT_PAIRS BOOLS, TN_PRIM_AND},

@@ -275,19 +275,31 @@ static tn_status convert_resize(tn_cv *cv) {
  * ---------------------------------------------------------------------------------------------- */
 
 #define MAX1D                                                                                      \
-    "(f32[2,3,8], [2])@batch\n(f32[2,3,9]{nc}, [3], [2], [1], [1], True)@batch\n(f32[3,8], [3], "  \
-    "[1], [0], [2])@static\n(bf16[1,1,4], [2])@batch\n(f32[2,2,5]{nan}, [2], [1])@batch\n"
+    "(f32[2,3,8], [2])@batch\n"                                                                    \
+    "(f32[2,3,9]{nc}, [3], [2], [1], [1], True)@batch\n"                                           \
+    "(f32[3,8], [3], [1], [0], [2])@static\n"                                                      \
+    "(bf16[1,1,4], [2])@batch\n"                                                                   \
+    "(f32[2,2,5]{nan}, [2], [1])@batch\n"
 #define MAX2D                                                                                      \
-    "(f32[2,3,8,7], [2,2])@batch\n(f32[2,3,9,9]{nc}, [3,2], [2,1], [1,1], [1,1], "                 \
-    "True)@batch\n(f32[3,8,8], [3,3], [1,2], [0,1], [2,1])@static\n"                               \
-    "(bf16[1,1,4,4], [2])@batch\n(f32[2,2,5,5]{nan,inf}, [2,2], [1,1])@batch\n(f32[0,3,4,4], "     \
-    "[2,2])@batch\n(f64[1,2,4,4], [2,2])@batch\n(f16[1,2,6,6], [3,3], [2,2], [1,1])@batch\n"
+    "(f32[2,3,8,7], [2,2])@batch\n"                                                                \
+    "(f32[2,3,9,9]{nc}, [3,2], [2,1], [1,1], [1,1], True)@batch\n"                                 \
+    "(f32[3,8,8], [3,3], [1,2], [0,1], [2,1])@static\n"                                            \
+    "(bf16[1,1,4,4], [2])@batch\n"                                                                 \
+    "(f32[2,2,5,5]{nan,inf}, [2,2], [1,1])@batch\n"                                                \
+    "(f32[0,3,4,4], [2,2])@batch\n"                                                                \
+    "(f64[1,2,4,4], [2,2])@batch\n"                                                                \
+    "(f16[1,2,6,6], [3,3], [2,2], [1,1])@batch\n"
 #define MAX3D                                                                                      \
-    "(f32[2,3,4,5,6], [2,2,2])@batch\n(f32[1,2,5,5,5]{nc,nan}, [3,2,2], [2,1,1], [1,1,0], "        \
-    "[1,1,2], True)@batch\n(bf16[1,2,2,2], [2,2,2])@static\n"
+    "(f32[2,3,4,5,6], [2,2,2])@batch\n"                                                            \
+    "(f32[1,2,5,5,5]{nc,nan}, [3,2,2], [2,1,1], [1,1,0], [1,1,2], True)@batch\n"                   \
+    "(bf16[1,2,2,2], [2,2,2])@static\n"
 #define ADAPTIVE                                                                                   \
-    "(f32[2,3,7,8], [3,4])\n(f32[2,3,7,8]{nc,nan}, [1,1])\n(f32[3,5,5], [2,7])\n(bf16[1,2,4,4], "  \
-    "[2,2])\n(f64[1,1,1,1], [1,1])\n(f16[1,2,4,4], [3,3])\n"
+    "(f32[2,3,7,8], [3,4])\n"                                                                      \
+    "(f32[2,3,7,8]{nc,nan}, [1,1])\n"                                                              \
+    "(f32[3,5,5], [2,7])\n"                                                                        \
+    "(bf16[1,2,4,4], [2,2])\n"                                                                     \
+    "(f64[1,1,1,1], [1,1])\n"                                                                      \
+    "(f16[1,2,4,4], [3,3])\n"
 
 static const tn_op_entry entries[] = {
     {"aten::max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], "
@@ -308,124 +320,174 @@ static const tn_op_entry entries[] = {
     {"aten::avg_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], bool "
      "ceil_mode=False, bool count_include_pad=True) -> Tensor",
      convert_avg_pool,
-     "(f32[2,3,8], [2])@batch\n(f32[2,3,9]{nc}, [3], [2], [1], True, False)@batch\n(f32[3,9], [4], "
-     "[3], [1], True)@static\n(bf16[1,1,4], [2])@batch\n(f32[2,2,5]{nan}, [2], [1], [1])@batch\n",
+     "(f32[2,3,8], [2])@batch\n"
+     "(f32[2,3,9]{nc}, [3], [2], [1], True, False)@batch\n"
+     "(f32[3,9], [4], [3], [1], True)@static\n"
+     "(bf16[1,1,4], [2])@batch\n"
+     "(f32[2,2,5]{nan}, [2], [1], [1])@batch\n",
      TN_PRIM_NONE},
     {"aten::avg_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool "
      "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
      convert_avg_pool,
-     "(f32[2,3,8,7], [2,2])@batch\n(f32[2,3,9,9]{nc}, [3,2], [2,2], [1,1], True, "
-     "False)@batch\n(f32[3,9,9], [4,3], [3,3], [1,1], True, True)@static\n(bf16[1,1,4,4], "
-     "[2])@batch\n"
-     "(f32[2,2,5,5]{nan,inf}, [2,2], [1,1], [1,0])@batch\n(f32[0,3,4,4], "
-     "[2,2])@batch\n(f32[1,2,6,6], [3,3], [2,2], [1,1], False, True, 5)@batch\n(f64[1,2,4,4], "
-     "[2,2])@batch\n(f16[1,2,4,4], [2,2])@batch\n",
+     "(f32[2,3,8,7], [2,2])@batch\n"
+     "(f32[2,3,9,9]{nc}, [3,2], [2,2], [1,1], True, False)@batch\n"
+     "(f32[3,9,9], [4,3], [3,3], [1,1], True, True)@static\n"
+     "(bf16[1,1,4,4], [2])@batch\n"
+     "(f32[2,2,5,5]{nan,inf}, [2,2], [1,1], [1,0])@batch\n"
+     "(f32[0,3,4,4], [2,2])@batch\n"
+     "(f32[1,2,6,6], [3,3], [2,2], [1,1], False, True, 5)@batch\n"
+     "(f64[1,2,4,4], [2,2])@batch\n"
+     "(f16[1,2,4,4], [2,2])@batch\n",
      TN_PRIM_NONE},
     {"aten::avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool "
      "ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor",
      convert_avg_pool,
-     "(f32[2,3,4,5,6], [2,2,2])@batch\n(f32[1,2,5,5,5]{nc,nan}, [3,2,2], [2,1,2], [1,1,0], True, "
-     "False)@batch\n(bf16[1,2,2,2], [2,2,2])@static\n",
+     "(f32[2,3,4,5,6], [2,2,2])@batch\n"
+     "(f32[1,2,5,5,5]{nc,nan}, [3,2,2], [2,1,2], [1,1,0], True, False)@batch\n"
+     "(f32[1,2,2,2], [2,2,2])@static\n",
      TN_PRIM_NONE},
     {"aten::adaptive_avg_pool1d(Tensor self, int[1] output_size) -> Tensor", convert_adaptive,
-     "(f32[2,3,7], [3])\n(f32[2,3,8]{nc,nan}, [1])\n(f32[3,5], [7])\n(bf16[1,2,4], [2])\n",
+     "(f32[2,3,7], [3])\n"
+     "(f32[2,3,8]{nc,nan}, [1])\n"
+     "(f32[3,5], [7])\n"
+     "(bf16[1,2,4], [2])\n",
      TN_PRIM_ADAPTIVE_AVG_POOL},
     {"aten::adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", convert_adaptive,
      ADAPTIVE, TN_PRIM_ADAPTIVE_AVG_POOL},
     {"aten::_adaptive_avg_pool2d(Tensor self, SymInt[2] output_size) -> Tensor", convert_adaptive,
      ADAPTIVE, TN_PRIM_ADAPTIVE_AVG_POOL},
     {"aten::adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", convert_adaptive,
-     "(f32[2,3,4,5,6], [2,3,4])\n(f32[2,3,4,5,6]{nc,nan}, [1,1,1])\n(f32[2,2,2,2], "
-     "[2,1,2])\n(bf16[1,1,2,2,2], [1,2,2])\n",
+     "(f32[2,3,4,5,6], [2,3,4])\n"
+     "(f32[2,3,4,5,6]{nc,nan}, [1,1,1])\n"
+     "(f32[2,2,2,2], [2,1,2])\n"
+     "(bf16[1,1,2,2,2], [1,2,2])\n",
      TN_PRIM_ADAPTIVE_AVG_POOL},
     {"aten::_adaptive_avg_pool3d(Tensor self, SymInt[3] output_size) -> Tensor", convert_adaptive,
-     "(f32[2,3,4,5,6], [2,3,4])\n(f32[2,3,4,5,6]{nc,nan}, [1,1,1])\n(bf16[1,1,2,2,2], [1,2,2])\n",
+     "(f32[2,3,4,5,6], [2,3,4])\n"
+     "(f32[2,3,4,5,6]{nc,nan}, [1,1,1])\n"
+     "(bf16[1,1,2,2,2], [1,2,2])\n",
      TN_PRIM_ADAPTIVE_AVG_POOL},
     {"aten::adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)",
      convert_adaptive,
-     "(f32[2,3,7], [3])\n(f32[2,3,8]{nc}, [1])\n(f32[3,5], [7])\n(bf16[1,2,4], [2])\n",
+     "(f32[2,3,7], [3])\n"
+     "(f32[2,3,8]{nc}, [1])\n"
+     "(f32[3,5], [7])\n"
+     "(bf16[1,2,4], [2])\n",
      TN_PRIM_ADAPTIVE_MAX_POOL},
     {"aten::adaptive_max_pool2d(Tensor self, int[2] output_size) -> (Tensor, Tensor)",
      convert_adaptive,
-     "(f32[2,3,7,8], [3,4])\n(f32[2,3,7,8]{nc,nan}, [1,1])\n(f32[3,5,5], [2,7])\n(bf16[1,2,4,4], "
-     "[2,2])\n",
+     "(f32[2,3,7,8], [3,4])\n"
+     "(f32[2,3,7,8]{nc,nan}, [1,1])\n"
+     "(f32[3,5,5], [2,7])\n"
+     "(bf16[1,2,4,4], [2,2])\n",
      TN_PRIM_ADAPTIVE_MAX_POOL},
     {"aten::upsample_nearest1d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> "
      "Tensor",
      convert_resize_vec,
-     "(f32[2,3,5], [8], None)\n(f32[2,3,5]{nc,nan}, None, [2.0])\n(bf16[1,1,1], [3], "
-     "None)\n(f32[1,2,7], None, [0.6])@batch\n",
+     "(f32[2,3,5], [8], None)\n"
+     "(f32[2,3,5]{nc,nan}, None, [2.0])\n"
+     "(bf16[1,1,1], [3], None)\n"
+     "(f32[1,2,7], None, [0.6])@batch\n",
      TN_PRIM_NONE},
     {"aten::upsample_nearest2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> "
      "Tensor",
      convert_resize_vec,
-     "(f32[2,3,5,4], [8,3], None)\n(f32[2,3,5,4]{nc,nan}, None, [2.0,3.0])\n(bf16[1,1,1,1], [3,2], "
-     "None)\n(f64[1,2,7,7], None, [1.7,0.6])@batch\n",
+     "(f32[2,3,5,4], [8,3], None)\n"
+     "(f32[2,3,5,4]{nc,nan}, None, [2.0,3.0])\n"
+     "(bf16[1,1,1,1], [3,2], None)\n"
+     "(f64[1,2,7,7], None, [1.7,0.6])@batch\n",
      TN_PRIM_NONE},
     {"aten::upsample_nearest3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> "
      "Tensor",
      convert_resize_vec,
-     "(f32[2,3,2,3,4], [4,5,6], None)\n(f32[1,2,2,2,2]{nc,nan}, None, [2.0,1.0,3.0])\n",
+     "(f32[2,3,2,3,4], [4,5,6], None)\n"
+     "(f32[1,2,2,2,2]{nc,nan}, None, [2.0,1.0,3.0])\n",
      TN_PRIM_NONE},
     {"aten::upsample_nearest1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor",
-     convert_resize, "(f32[2,3,5], [8])\n(f32[2,3,5]{nc,nan}, [10], 2.0)\n(bf16[1,1,1], [3])\n",
+     convert_resize,
+     "(f32[2,3,5], [8])\n"
+     "(f32[2,3,5]{nc,nan}, [10], 2.0)\n"
+     "(bf16[1,1,1], [3])\n",
      TN_PRIM_NONE},
     {"aten::upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? "
      "scales_w=None) -> Tensor",
      convert_resize,
-     "(f32[2,3,5,4], [8,3])\n(f32[2,3,5,4]{nc,nan}, [10,12], 2.0, 3.0)\n(bf16[1,1,1,1], [3,2])\n",
+     "(f32[2,3,5,4], [8,3])\n"
+     "(f32[2,3,5,4]{nc,nan}, [10,12], 2.0, 3.0)\n"
+     "(bf16[1,1,1,1], [3,2])\n",
      TN_PRIM_NONE},
     {"aten::_upsample_nearest_exact1d(Tensor self, SymInt[1] output_size, float? scales=None) -> "
      "Tensor",
-     convert_resize, "(f32[2,3,5], [8])\n(f32[2,3,5]{nc,nan}, [10], 2.0)\n(bf16[1,1,1], [3])\n",
+     convert_resize,
+     "(f32[2,3,5], [8])\n"
+     "(f32[2,3,5]{nc,nan}, [10], 2.0)\n"
+     "(bf16[1,1,1], [3])\n",
      TN_PRIM_NONE},
     {"aten::_upsample_nearest_exact2d(Tensor self, SymInt[2] output_size, float? scales_h=None, "
      "float? scales_w=None) -> Tensor",
      convert_resize,
-     "(f32[2,3,5,4], [8,3])\n(f32[2,3,5,4]{nc,nan}, [10,12], 2.0, 3.0)\n(bf16[1,1,1,1], [3,2])\n",
+     "(f32[2,3,5,4], [8,3])\n"
+     "(f32[2,3,5,4]{nc,nan}, [10,12], 2.0, 3.0)\n"
+     "(bf16[1,1,1,1], [3,2])\n",
      TN_PRIM_NONE},
     /* The weights of the samples are rounded elsewhere than in PyTorch. */
     {"aten::upsample_linear1d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
      "float[]? scale_factors) -> Tensor",
      convert_resize_vec,
-     "@atol=2e-6\n(f32[2,3,5], [8], False, None)\n(f32[2,3,5]{nc}, None, True, "
-     "[2.0])\n(bf16[1,1,1], [3], False, None)\n(f32[1,2,7], None, False, [1.7])@batch\n",
+     "@atol=2e-6\n"
+     "(f32[2,3,5], [8], False, None)\n"
+     "(f32[2,3,5]{nc}, None, True, [2.0])\n"
+     "(bf16[1,1,1], [3], False, None)\n"
+     "(f32[1,2,7], None, False, [1.7])@batch\n",
      TN_PRIM_NONE},
     {"aten::upsample_bilinear2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
      "float[]? scale_factors) -> Tensor",
      convert_resize_vec,
-     "@atol=2e-6\n(f32[2,3,5,4], [8,3], False, None)\n(f32[2,3,5,4]{nc}, None, True, "
-     "[2.0,3.0])\n(bf16[1,1,1,1], [3,2], False, None)\n(f64[1,2,7,7], None, False, "
-     "[1.7,0.6])@batch\n(f32[1,2,4,4], [1,1], True, None)\n",
+     "@atol=2e-6\n"
+     "(f32[2,3,5,4], [8,3], False, None)\n"
+     "(f32[2,3,5,4]{nc}, None, True, [2.0,3.0])\n"
+     "(bf16[1,1,1,1], [3,2], False, None)\n"
+     "(f64[1,2,7,7], None, False, [1.7,0.6])@batch\n"
+     "(f32[1,2,4,4], [1,1], True, None)\n",
      TN_PRIM_NONE},
     {"aten::upsample_trilinear3d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
      "float[]? scale_factors) -> Tensor",
      convert_resize_vec,
-     "@atol=2e-6\n(f32[2,3,2,3,4], [4,5,6], False, None)\n(f32[1,2,2,2,2]{nc}, None, True, "
-     "[2.0,1.0,3.0])\n",
+     "@atol=2e-6\n"
+     "(f32[2,3,2,3,4], [4,5,6], False, None)\n"
+     "(f32[1,2,2,2,2]{nc}, None, True, [2.0,1.0,3.0])\n",
      TN_PRIM_NONE},
     {"aten::upsample_linear1d(Tensor self, SymInt[1] output_size, bool align_corners, float? "
      "scales=None) -> Tensor",
      convert_resize,
-     "@atol=2e-6\n(f32[2,3,5], [8], False)\n(f32[2,3,5]{nc}, [10], True, 2.0)\n(bf16[1,1,1], [3], "
-     "False)\n",
+     "@atol=2e-6\n"
+     "(f32[2,3,5], [8], False)\n"
+     "(f32[2,3,5]{nc}, [10], True, 2.0)\n"
+     "(bf16[1,1,1], [3], False)\n",
      TN_PRIM_NONE},
     {"aten::upsample_bilinear2d(Tensor self, SymInt[2] output_size, bool align_corners, float? "
      "scales_h=None, float? scales_w=None) -> Tensor",
      convert_resize,
-     "@atol=2e-6\n(f32[2,3,5,4], [8,3], False)\n(f32[2,3,5,4]{nc}, [10,12], True, 2.0, "
-     "3.0)\n(bf16[1,1,1,1], [3,2], False)\n(f32[2,3,5,4], [7,6], False, 1.5, 1.5)\n",
+     "@atol=2e-6\n"
+     "(f32[2,3,5,4], [8,3], False)\n"
+     "(f32[2,3,5,4]{nc}, [10,12], True, 2.0, 3.0)\n"
+     "(bf16[1,1,1,1], [3,2], False)\n"
+     "(f32[2,3,5,4], [7,6], False, 1.5, 1.5)\n",
      TN_PRIM_NONE},
     {"aten::upsample_bicubic2d.vec(Tensor input, SymInt[]? output_size, bool align_corners, "
      "float[]? scale_factors) -> Tensor",
      convert_resize_vec,
-     "@atol=1e-5\n(f32[2,3,5,4], [8,3], False, None)\n(f32[2,3,5,4]{nc}, None, True, "
-     "[2.0,3.0])\n(f64[1,2,7,7], None, False, [1.7,0.6])@batch\n",
+     "@atol=1e-5\n"
+     "(f32[2,3,5,4], [8,3], False, None)\n"
+     "(f32[2,3,5,4]{nc}, None, True, [2.0,3.0])\n"
+     "(f64[1,2,7,7], None, False, [1.7,0.6])@batch\n",
      TN_PRIM_NONE},
     {"aten::upsample_bicubic2d(Tensor self, SymInt[2] output_size, bool align_corners, float? "
      "scales_h=None, float? scales_w=None) -> Tensor",
      convert_resize,
-     "@atol=1e-5\n(f32[2,3,5,4], [8,3], False)\n(f32[2,3,5,4]{nc}, [10,12], True, 2.0, 3.0)\n",
+     "@atol=1e-5\n"
+     "(f32[2,3,5,4], [8,3], False)\n"
+     "(f32[2,3,5,4]{nc}, [10,12], True, 2.0, 3.0)\n",
      TN_PRIM_NONE},
 };
 

@@ -278,84 +278,172 @@ static tn_status convert_diff(tn_cv *cv) {
 /* The order of the sum differs from PyTorch's. */
 #define TOLERANCE "@rtol=1e-5 atol=1e-5\n"
 #define ALL_DIMS                                                                                   \
-    "(f32[2,3])\n(f32[4,5]{nc})\n(f32[3]{nan,inf})\n(f32[])\n(f32[1])\n(f64[1,2,1,2,1,2,1,2])\n("  \
-    "f16[40])\n(bf16[40])\n(f32[7,70])\n"
-#define INT_DIMS "(i64[5])\n(i32[2,3]{nc})\n(bool[5])\n(u8[3])\n"
+    "(f32[2,3])\n"                                                                                 \
+    "(f32[4,5]{nc})\n"                                                                             \
+    "(f32[3]{nan,inf})\n"                                                                          \
+    "(f32[])\n"                                                                                    \
+    "(f32[1])\n"                                                                                   \
+    "(f64[1,2,1,2,1,2,1,2])\n"                                                                     \
+    "(f16[40])\n"                                                                                  \
+    "(bf16[40])\n"                                                                                 \
+    "(f32[7,70])\n"
+#define INT_DIMS                                                                                   \
+    "(i64[5])\n"                                                                                   \
+    "(i32[2,3]{nc})\n"                                                                             \
+    "(bool[5])\n"                                                                                  \
+    "(u8[3])\n"
 #define DIM_LISTS                                                                                  \
-    "(f32[2,3,4], [1])\n(f32[2,3,4]{nc,nan}, [0,-1], True)\n(f32[2,3], [])\n(f32[], [])\n(f32[], " \
-    "[0], True)\n(f32[1,2,1,2,1,2,1,2], [1,4,7])\n"                                                \
-    "(bf16[3,40], [1])\n(f16[3,40], [-1], True)\n(f64[3,4], [0])\n(f32[70,3], [0])\n(f32[2,3,4], " \
-    "[1,2], True)\n"
+    "(f32[2,3,4], [1])\n"                                                                          \
+    "(f32[2,3,4]{nc,nan}, [0,-1], True)\n"                                                         \
+    "(f32[2,3], [])\n"                                                                             \
+    "(f32[], [])\n"                                                                                \
+    "(f32[], [0], True)\n"                                                                         \
+    "(f32[1,2,1,2,1,2,1,2], [1,4,7])\n"                                                            \
+    "(bf16[3,40], [1])\n"                                                                          \
+    "(f16[3,40], [-1], True)\n"                                                                    \
+    "(f64[3,4], [0])\n"                                                                            \
+    "(f32[70,3], [0])\n"                                                                           \
+    "(f32[2,3,4], [1,2], True)\n"
 #define ONE_DIM                                                                                    \
-    "(f32[2,3,4], 1)\n(f32[2,3,4]{nc,nan}, -1, True)\n(f32[3,1], 0)\n(f32[], "                     \
-    "0)\n(f64[1,2,1,2,1,2,1,2], 5, True)\n(bf16[3,40], 1)\n(f16[3,40], 1)\n"                       \
-    "(i64[3,4]{few}, 0)\n(i32[5]{few}, 0)\n(u8[5]{few}, 0)\n(bf16[9]{few}, 0)\n(f32[3,0], 0)\n"
-#define EMPTY "(f32[0])\n(f32[3,0])\n"
-#define EMPTY_DIMS "(f32[0,3], [0])\n(f32[0,3], [1], True)\n(f32[2,0,3], [0,1])\n"
+    "(f32[2,3,4], 1)\n"                                                                            \
+    "(f32[2,3,4]{nc,nan}, -1, True)\n"                                                             \
+    "(f32[3,1], 0)\n"                                                                              \
+    "(f32[], 0)\n"                                                                                 \
+    "(f64[1,2,1,2,1,2,1,2], 5, True)\n"                                                            \
+    "(bf16[3,40], 1)@rtol=2e-2\n"                                                                  \
+    "(f16[3,40], 1)@rtol=1e-2\n"                                                                   \
+    "(i64[3,4]{few}, 0)\n"                                                                         \
+    "(i32[5]{few}, 0)\n"                                                                           \
+    "(u8[5]{few}, 0)\n"                                                                            \
+    "(bf16[9]{few}, 0)\n"                                                                          \
+    "(f32[3,0], 0)\n"
+#define EMPTY                                                                                      \
+    "(f32[0])\n"                                                                                   \
+    "(f32[3,0])\n"
+#define EMPTY_DIMS                                                                                 \
+    "(f32[0,3], [0])\n"                                                                            \
+    "(f32[0,3], [1], True)\n"                                                                      \
+    "(f32[2,0,3], [0,1])\n"
 #define DIM_LISTS_VAR                                                                              \
-    "(f32[2,3,4], [1])\n(f32[2,3,4]{nc,nan}, [0,-1], False, True)\n(f32[2,3], [])\n(f32[0,3], "    \
-    "[0])\n(f32[1,2,1,2,1,2,1,2], [1,4,7])\n(bf16[3,40], [1])\n(f16[3,40], [-1], True, "           \
-    "True)\n(f64[3,4], [0])\n"
+    "(f32[2,3,4], [1])\n"                                                                          \
+    "(f32[2,3,4]{nc,nan}, [0,-1], False, True)\n"                                                  \
+    "(f32[2,3], [])\n"                                                                             \
+    "(f32[0,3], [0])\n"                                                                            \
+    "(f32[1,2,1,2,1,2,1,2], [1,4,7])\n"                                                            \
+    "(bf16[3,40], [1])\n"                                                                          \
+    "(f16[3,40], [-1], True, True)\n"                                                              \
+    "(f64[3,4], [0])\n"
 #define CORRECTIONS                                                                                \
-    "(f32[2,3,4], [1])\n(f32[2,3,4]{nc,nan}, [0,-1], correction=0, keepdim=True)\n(f32[2,3], "     \
-    "None, correction=1)\n(f32[0,3], [0])\n(f32[1], [0], correction=0)\n"                          \
-    "(f32[1,2,1,2,1,2,1,2], [1,4,7], correction=2)\n(bf16[3,40], [1], correction=0)\n(f16[3,40], " \
-    "[-1])\n(f64[3,4], [0], correction=0.5)\n"
+    "(f32[2,3,4], [1])\n"                                                                          \
+    "(f32[2,3,4]{nc,nan}, [0,-1], correction=0, keepdim=True)\n"                                   \
+    "(f32[2,3], None, correction=1)\n"                                                             \
+    "(f32[0,3], [0])\n"                                                                            \
+    "(f32[1], [0], correction=0)\n"                                                                \
+    "(f32[1,2,1,2,1,2,1,2], [1,4,7], correction=2)\n"                                              \
+    "(bf16[3,40], [1], correction=0)\n"                                                            \
+    "(f16[3,40], [-1])\n"                                                                          \
+    "(f64[3,4], [0], correction=0.5)\n"
 #define SCANS                                                                                      \
-    "(f32[2,5], 1)\n(f32[5,2]{nc,nan}, 0)\n(f32[0,3], 0)\n(f32[], 0)\n(f32[1,2,1,2,1,2,1,2], "     \
-    "-3)\n(f64[9], 0)\n(bf16[9], 0)\n(f16[9], 0)\n"
+    "(f32[2,5], 1)\n"                                                                              \
+    "(f32[5,2]{nc,nan}, 0)\n"                                                                      \
+    "(f32[0,3], 0)\n"                                                                              \
+    "(f32[], 0)\n"                                                                                 \
+    "(f32[1,2,1,2,1,2,1,2], -3)\n"                                                                 \
+    "(f64[9], 0)\n"                                                                                \
+    "(bf16[9], 0)\n"                                                                               \
+    "(f16[9], 0)\n"
 #define BOOLS                                                                                      \
-    "(f32[2,3]{few,nan})\n(bool[0])\n(bool[2,3]{nc})\n(i64[3]{few})\n(bool[])\n(u8[3]{few})\n("    \
-    "bf16[1,2,1,2,1,2,1,2]{few})\n"
+    "(f32[2,3]{few,nan})\n"                                                                        \
+    "(bool[0])\n"                                                                                  \
+    "(bool[2,3]{nc})\n"                                                                            \
+    "(i64[3]{few})\n"                                                                              \
+    "(bool[])\n"                                                                                   \
+    "(u8[3]{few})\n"                                                                               \
+    "(bf16[1,2,1,2,1,2,1,2]{few})\n"
 #define BOOL_DIM                                                                                   \
-    "(f32[2,3]{few,nan}, 1)\n(bool[0,2], 0)\n(bool[2,3]{nc}, -1, True)\n(i64[3]{few}, "            \
-    "0)\n(bool[], 0)\n(u8[3]{few}, 0)\n(bf16[1,2,1,2,1,2,1,2]{few}, 5)\n"
+    "(f32[2,3]{few,nan}, 1)\n"                                                                     \
+    "(bool[0,2], 0)\n"                                                                             \
+    "(bool[2,3]{nc}, -1, True)\n"                                                                  \
+    "(i64[3]{few}, 0)\n"                                                                           \
+    "(bool[], 0)\n"                                                                                \
+    "(u8[3]{few}, 0)\n"                                                                            \
+    "(bf16[1,2,1,2,1,2,1,2]{few}, 5)\n"
 #define BOOL_DIMS                                                                                  \
-    "(f32[2,3]{few,nan}, [1])\n(bool[0,2], [0,1])\n(bool[2,3]{nc}, [-1], "                         \
-    "True)\n(i64[3,2]{few})\n(u8[3]{few}, [0])\n(bf16[1,2,1,2,1,2,1,2]{few}, [5,1])\n"
+    "(f32[2,3]{few,nan}, [1])\n"                                                                   \
+    "(bool[0,2], [0,1])\n"                                                                         \
+    "(bool[2,3]{nc}, [-1], True)\n"                                                                \
+    "(i64[3,2]{few})\n"                                                                            \
+    "(u8[3]{few}, [0])\n"                                                                          \
+    "(bf16[1,2,1,2,1,2,1,2]{few}, [5,1])\n"
 
 static const tn_op_entry entries[] = {
     {"aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor", convert_sum,
-     TOLERANCE ALL_DIMS INT_DIMS EMPTY
-     "(f32[3], dtype=torch.float64)\n(i32[3], dtype=torch.int32)\n(bool[3], dtype=torch.float32)\n",
+     TOLERANCE ALL_DIMS INT_DIMS EMPTY "(f32[3], dtype=torch.float64)\n"
+                                       "(i32[3], dtype=torch.int32)\n"
+                                       "(bool[3], dtype=torch.float32)\n",
      TN_PRIM_REDUCE_SUM},
     {"aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? "
      "dtype=None) -> Tensor",
      convert_sum,
-     TOLERANCE DIM_LISTS EMPTY_DIMS
-     "(i64[2,3], [0])\n(bool[2,3], [1])\n(f32[2,3], None)\n(bf16[2,3], [1], "
-     "dtype=torch.float32)\n(i32[4], [0], dtype=torch.int32)\n",
+     TOLERANCE DIM_LISTS EMPTY_DIMS "(i64[2,3], [0])\n"
+                                    "(bool[2,3], [1])\n"
+                                    "(f32[2,3], None)\n"
+                                    "(bf16[2,3], [1], dtype=torch.float32)\n"
+                                    "(i32[4], [0], dtype=torch.int32)\n",
      TN_PRIM_REDUCE_SUM},
     {"aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor", convert_mean,
      TOLERANCE ALL_DIMS EMPTY "(i64[3], dtype=torch.float32)\n", TN_PRIM_NONE},
     {"aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> "
      "Tensor",
      convert_mean,
-     TOLERANCE DIM_LISTS EMPTY_DIMS "(f32[2,3], None)\n(i64[2,3], [1], dtype=torch.float32)\n",
+     TOLERANCE DIM_LISTS EMPTY_DIMS "(f32[2,3], None)\n"
+                                    "(i64[2,3], [1], dtype=torch.float32)\n",
      TN_PRIM_NONE},
     {"aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor", convert_sum,
      TOLERANCE ALL_DIMS INT_DIMS EMPTY, TN_PRIM_REDUCE_PROD},
     {"aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> "
      "Tensor",
      convert_prod_dim,
-     TOLERANCE ONE_DIM "(bool[3], 0)\n(f32[0,3], 0)\n(i32[4], 0, dtype=torch.int32)\n",
+     TOLERANCE ONE_DIM "(bool[3], 0)\n"
+                       "(f32[0,3], 0)\n"
+                       "(i32[4], 0, dtype=torch.int32)\n",
      TN_PRIM_NONE},
     {"aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", convert_extreme,
-     DIM_LISTS "(i64[3,4], [0])\n(bool[3], [0])\n(f32[3,0], [0])\n", TN_PRIM_REDUCE_MAX},
+     DIM_LISTS "(i64[3,4], [0])\n"
+               "(bool[3], [0])\n"
+               "(f32[3,0], [0])\n",
+     TN_PRIM_REDUCE_MAX},
     {"aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", convert_extreme,
-     DIM_LISTS "(i64[3,4], [0])\n(bool[3], [0])\n(f32[3,0], [0])\n", TN_PRIM_REDUCE_MIN},
+     DIM_LISTS "(i64[3,4], [0])\n"
+               "(bool[3], [0])\n"
+               "(f32[3,0], [0])\n",
+     TN_PRIM_REDUCE_MIN},
     {"aten::max(Tensor self) -> Tensor", convert_extreme,
-     ALL_DIMS "(i64[5])\n(i32[2,3]{nc})\n(u8[3])\n(bool[3])\n", TN_PRIM_REDUCE_MAX},
+     ALL_DIMS "(i64[5])\n"
+              "(i32[2,3]{nc})\n"
+              "(u8[3])\n"
+              "(bool[3])\n",
+     TN_PRIM_REDUCE_MAX},
     {"aten::min(Tensor self) -> Tensor", convert_extreme,
-     ALL_DIMS "(i64[5])\n(i32[2,3]{nc})\n(u8[3])\n(bool[3])\n", TN_PRIM_REDUCE_MIN},
+     ALL_DIMS "(i64[5])\n"
+              "(i32[2,3]{nc})\n"
+              "(u8[3])\n"
+              "(bool[3])\n",
+     TN_PRIM_REDUCE_MIN},
     {"aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
      convert_extreme_dim, ONE_DIM, TN_PRIM_REDUCE_MAX},
     {"aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
      convert_extreme_dim, ONE_DIM, TN_PRIM_REDUCE_MIN},
     {"aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", convert_arg,
-     ONE_DIM "(f32[2,3])\n(f32[2,3]{nc,nan}, None, True)\n(f32[4]{inf})\n", TN_PRIM_ARGMAX},
+     ONE_DIM "(f32[2,3])\n"
+             "(f32[2,3]{nc,nan}, None, True)\n"
+             "(f32[4]{inf})\n",
+     TN_PRIM_ARGMAX},
     {"aten::argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", convert_arg,
-     ONE_DIM "(f32[2,3])\n(f32[2,3]{nc,nan}, None, True)\n(f32[4]{inf})\n", TN_PRIM_ARGMIN},
+     ONE_DIM "(f32[2,3])\n"
+             "(f32[2,3]{nc,nan}, None, True)\n"
+             "(f32[4]{inf})\n",
+     TN_PRIM_ARGMIN},
     {"aten::any(Tensor self) -> Tensor", convert_any, BOOLS, TN_PRIM_REDUCE_ANY},
     {"aten::any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", convert_any, BOOL_DIM,
      TN_PRIM_REDUCE_ANY},
@@ -367,8 +455,12 @@ static const tn_op_entry entries[] = {
     {"aten::all.dims(Tensor self, int[]? dim=None, bool keepdim=False) -> Tensor", convert_any,
      BOOL_DIMS, TN_PRIM_REDUCE_ALL},
     {"aten::var(Tensor self, bool unbiased=True) -> Tensor", convert_var,
-     TOLERANCE "(f32[2,3])\n(f32[2,3]{nc,nan}, "
-               "False)\n(f32[0])\n(f32[1])\n(bf16[40])\n(f64[1,2,1,2,1,2,1,2])\n",
+     TOLERANCE "(f32[2,3])\n"
+               "(f32[2,3]{nc,nan}, False)\n"
+               "(f32[0])\n"
+               "(f32[1])\n"
+               "(bf16[40])\n"
+               "(f64[1,2,1,2,1,2,1,2])\n",
      TN_PRIM_NONE},
     {"aten::var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
      convert_var, TOLERANCE DIM_LISTS_VAR, TN_PRIM_NONE},
@@ -376,8 +468,12 @@ static const tn_op_entry entries[] = {
      "keepdim=False) -> Tensor",
      convert_var, TOLERANCE CORRECTIONS, TN_PRIM_NONE},
     {"aten::std(Tensor self, bool unbiased=True) -> Tensor", convert_var,
-     TOLERANCE "(f32[2,3])\n(f32[2,3]{nc,nan}, "
-               "False)\n(f32[0])\n(f32[1])\n(bf16[40])\n(f64[1,2,1,2,1,2,1,2])\n",
+     TOLERANCE "(f32[2,3])\n"
+               "(f32[2,3]{nc,nan}, False)\n"
+               "(f32[0])\n"
+               "(f32[1])\n"
+               "(bf16[40])\n"
+               "(f64[1,2,1,2,1,2,1,2])\n",
      TN_PRIM_SQRT},
     {"aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor",
      convert_var, TOLERANCE DIM_LISTS_VAR, TN_PRIM_SQRT},
@@ -391,42 +487,83 @@ static const tn_op_entry entries[] = {
      "keepdim=False) -> (Tensor, Tensor)",
      convert_var, TOLERANCE CORRECTIONS, TN_PRIM_SQRT},
     {"aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor", convert_logsumexp,
-     TOLERANCE DIM_LISTS "(f32[3,4]{inf}, [1])\n(i64[2,3], [1])\n", TN_PRIM_NONE},
+     TOLERANCE "(f32[2,3,4], [1])\n"
+               "(f32[2,3,4]{nc,nan}, [0,-1], True)\n"
+               "(f32[], [0], True)\n"
+               "(f32[1,2,1,2,1,2,1,2], [1,4,7])\n"
+               "(bf16[3,40], [1])\n"
+               "(f16[3,40], [-1], True)\n"
+               "(f64[3,4], [0])\n"
+               "(f32[3,4]{inf}, [1])\n"
+               "(i64[2,3], [1])\n"
+               "(f32[0,3], [1])\n",
+     TN_PRIM_NONE},
     {"aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, "
      "ScalarType? dtype=None) -> Tensor",
      convert_vector_norm,
-     TOLERANCE
-     "(f32[2,3])\n(f32[2,3]{nc,nan}, 2, [1], True)\n(f32[2,3], 1, [0])\n(f32[2,3], float('inf'), "
-     "[1])\n(f32[2,3], float('-inf'), [1])\n(f32[2,3]{few}, 0, [1])\n(f32[2,3], 3, [0,1])\n"
-     "(f32[0,3], 2, [0])\n(f32[])\n(bf16[2,40], 2, [1])\n(f16[2,40], 1, "
-     "[1])\n(f64[1,2,1,2,1,2,1,2], 2, [1,7])\n(bf16[2,40], 2, [1], dtype=torch.float32)\n",
+     TOLERANCE "(f32[2,3])\n"
+               "(f32[2,3]{nc,nan}, 2, [1], True)\n"
+               "(f32[2,3], 1, [0])\n"
+               "(f32[2,3], float('inf'), [1])\n"
+               "(f32[2,3], float('-inf'), [1])\n"
+               "(f32[2,3]{few}, 0, [1])\n"
+               "(f32[2,3], 3, [0,1])\n"
+               "(f32[0,3], 2, [0])\n"
+               "(f32[])\n"
+               "(bf16[2,40], 2, [1])\n"
+               "(f16[2,40], 1, [1])\n"
+               "(f64[1,2,1,2,1,2,1,2], 2, [1,7])\n"
+               "(bf16[2,40], 2, [1], dtype=torch.float32)\n",
      TN_PRIM_NONE},
     {"aten::norm.Scalar(Tensor self, Scalar p=2) -> Tensor", convert_norm,
-     TOLERANCE
-     "(f32[2,3])\n(f32[2,3]{nc,nan}, 1)\n(f32[0], 2)\n(bf16[40], 2)\n(f64[1,2,1,2,1,2,1,2], 3)\n",
+     TOLERANCE "(f32[2,3])\n"
+               "(f32[2,3]{nc,nan}, 1)\n"
+               "(f32[0], 2)\n"
+               "(bf16[40], 2)\n"
+               "(f64[1,2,1,2,1,2,1,2], 3)\n",
      TN_PRIM_NONE},
     {"aten::norm.ScalarOpt_dim(Tensor self, Scalar? p, int[1] dim, bool keepdim=False) -> Tensor",
      convert_norm,
-     TOLERANCE "(f32[2,3], 2, [1])\n(f32[2,3]{nc,nan}, None, [1], True)\n(f32[0,3], 2, "
-               "[0])\n(bf16[2,40], 1, [1])\n(f64[1,2,1,2,1,2,1,2], 3, [1,5])\n",
+     TOLERANCE "(f32[2,3], 2, [1])\n"
+               "(f32[2,3]{nc,nan}, None, [1], True)\n"
+               "(f32[0,3], 2, [0])\n"
+               "(bf16[2,40], 1, [1])\n"
+               "(f64[1,2,1,2,1,2,1,2], 3, [1,5])\n",
      TN_PRIM_NONE},
     {"aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", convert_cumsum,
-     TOLERANCE SCANS "(i64[5], 0)\n(i32[5], 0)\n(bool[5], 0)\n(i32[4], 0, "
-                     "dtype=torch.int32)\n(bf16[4], 0, dtype=torch.float32)\n",
+     TOLERANCE SCANS "(i64[5], 0)\n"
+                     "(i32[5], 0)\n"
+                     "(bool[5], 0)\n"
+                     "(i32[4], 0, dtype=torch.int32)\n"
+                     "(bf16[4], 0, dtype=torch.float32)\n",
      TN_PRIM_CUMSUM},
     {"aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor", convert_cumsum,
-     TOLERANCE SCANS "(i64[5], 0)\n(bool[5], 0)\n", TN_PRIM_CUMPROD},
+     TOLERANCE SCANS "(i64[5], 0)\n"
+                     "(bool[5], 0)\n",
+     TN_PRIM_CUMPROD},
     {"aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)", convert_cummax,
-     SCANS "(i64[9]{few}, 0)\n(f32[9]{few}, 0)\n", TN_PRIM_CUMMAX},
+     SCANS "(i64[9]{few}, 0)\n"
+           "(f32[9]{few}, 0)\n",
+     TN_PRIM_CUMMAX},
     {"aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)", convert_cummax,
-     SCANS "(i64[9]{few}, 0)\n(f32[9]{few}, 0)\n", TN_PRIM_CUMMIN},
+     SCANS "(i64[9]{few}, 0)\n"
+           "(f32[9]{few}, 0)\n",
+     TN_PRIM_CUMMIN},
     {"aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> "
      "Tensor",
      convert_diff,
-     "(f32[5])\n(f32[2,5]{nc,nan}, 2)\n(f32[5,2], 1, 0)\n(i64[5], 1, -1, i64[1])\n(f32[2,5], 1, "
-     "-1, f32[2,2], "
-     "f32[2,1])@static\n(bool[6])\n(f32[1])\n(f32[0])\n(bf16[5])\n(f32[1,2,1,2,1,2,1,3], 1, "
-     "7)\n(f32[5], 0)\n(f32[3], 3)\n",
+     "(f32[5])\n"
+     "(f32[2,5]{nc,nan}, 2)\n"
+     "(f32[5,2], 1, 0)\n"
+     "(i64[5], 1, -1, i64[1])\n"
+     "(f32[2,5], 1, -1, f32[2,2], f32[2,1])@static\n"
+     "(bool[6])\n"
+     "(f32[1])\n"
+     "(f32[0])\n"
+     "(bf16[5])\n"
+     "(f32[1,2,1,2,1,2,1,3], 1, 7)\n"
+     "(f32[5], 0)\n"
+     "(f32[3], 3)\n",
      TN_PRIM_NONE},
 };
 

@@ -413,41 +413,89 @@ static tn_status convert_diagonal(tn_cv *cv) {
  */
 
 #define SAME                                                                                       \
-    "(f32[2,3])\n(f32[2,3]{nc,nan,inf})\n(f32[0,3])\n(f32[])\n(f64[1])\n(f16[3])\n(bf16[3])\n("    \
-    "i64[3])\n"                                                                                    \
-    "(i32[3])\n(i16[3])\n(i8[3])\n(u8[3])\n(bool[3])\n(f32[1,2,1,2,1,2,1,2])\n"
-#define RESHAPES RESHAPES_VIEW "(f32[2,6]{nc}, [-1])\n(f32[4,3,2]{nc}, [4,6])@static\n"
+    "(f32[2,3])\n"                                                                                 \
+    "(f32[2,3]{nc,nan,inf})\n"                                                                     \
+    "(f32[0,3])\n"                                                                                 \
+    "(f32[])\n"                                                                                    \
+    "(f64[1])\n"                                                                                   \
+    "(f16[3])\n"                                                                                   \
+    "(bf16[3])\n"                                                                                  \
+    "(i64[3])\n"                                                                                   \
+    "(i32[3])\n"                                                                                   \
+    "(i16[3])\n"                                                                                   \
+    "(i8[3])\n"                                                                                    \
+    "(u8[3])\n"                                                                                    \
+    "(bool[3])\n"                                                                                  \
+    "(f32[1,2,1,2,1,2,1,2])\n"
+#define RESHAPES                                                                                   \
+    RESHAPES_VIEW "(f32[2,6]{nc}, [-1])\n"                                                         \
+                  "(f32[4,3,2]{nc}, [4,6])@static\n"
 #define RESHAPES_VIEW                                                                              \
-    "(f32[2,6], [3,4])@static\n(f32[2,6]{nan}, [-1])\n(f32[0,3], [3,0])@static\n(f32[1], "         \
-    "[])@static\n"                                                                                 \
-    "(f32[], [1,1])\n(i64[4,3], [2,-1,3])@static\n(bool[2,3], [6])@static\n(bf16[2,3], "           \
-    "[3,2])@static\n"                                                                              \
-    "(f32[B=4,6], [B,2,3])\n(f32[B=4,6], [B*6])\n(f32[B=4,6], [-1,3])\n(f32[B=4,S=3,8], "          \
-    "[B,S,2,4])\n"                                                                                 \
-    "(f32[256], [2,2,2,2,2,2,2,2])@static\n(f64[6], [2,3])@static\n(f16[6], "                      \
-    "[2,3])@static\n(u8[6], [2,3])@static\n"
+    "(f32[2,6], [3,4])@static\n"                                                                   \
+    "(f32[2,6]{nan}, [-1])\n"                                                                      \
+    "(f32[0,3], [3,0])@static\n"                                                                   \
+    "(f32[1], [])@static\n"                                                                        \
+    "(f32[], [1,1])\n"                                                                             \
+    "(i64[4,3], [2,-1,3])@static\n"                                                                \
+    "(bool[2,3], [6])@static\n"                                                                    \
+    "(bf16[2,3], [3,2])@static\n"                                                                  \
+    "(f32[B=4,6], [B,2,3])\n"                                                                      \
+    "(f32[B=4,6], [B*6])\n"                                                                        \
+    "(f32[B=4,6], [-1,3])\n"                                                                       \
+    "(f32[B=4,S=3,8], [B,S,2,4])\n"                                                                \
+    "(f32[256], [2,2,2,2,2,2,2,2])@static\n"                                                       \
+    "(f64[6], [2,3])@static\n"                                                                     \
+    "(f16[6], [2,3])@static\n"                                                                     \
+    "(u8[6], [2,3])@static\n"
 #define SPLITS                                                                                     \
-    "(f32[7,3], 3)@static\n(f32[2,7]{nc,nan}, 2, 1)@static\n(f32[6,2], 6, -2)@static\n(i64[4], "   \
-    "1)@static\n"                                                                                  \
-    "(f32[B=3,8], 4, 1)\n(bool[5], 2)@static\n(bf16[4], 3)@static\n(f32[1,2,1,2,1,2,1,2], 1, "     \
-    "3)@static\n"                                                                                  \
-    "(f32[0,4], 2, 1)@static\n(f64[4], 2)@static\n(f16[4], 2)@static\n(i32[4], 2)@static\n"
+    "(f32[7,3], 3)@static\n"                                                                       \
+    "(f32[2,7]{nc,nan}, 2, 1)@static\n"                                                            \
+    "(f32[6,2], 6, -2)@static\n"                                                                   \
+    "(i64[4], 1)@static\n"                                                                         \
+    "(f32[B=3,8], 4, 1)\n"                                                                         \
+    "(bool[5], 2)@static\n"                                                                        \
+    "(bf16[4], 3)@static\n"                                                                        \
+    "(f32[1,2,1,2,1,2,1,2], 1, 3)@static\n"                                                        \
+    "(f32[0,4], 2, 1)@static\n"                                                                    \
+    "(f64[4], 2)@static\n"                                                                         \
+    "(f16[4], 2)@static\n"                                                                         \
+    "(i32[4], 2)@static\n"
 #define SIZES                                                                                      \
-    "(f32[7,3], [3,4])@static\n(f32[2,7]{nc,nan}, [2,0,5], 1)@static\n(i64[4], [4])@static\n"      \
-    "(f32[B=3,8], [3,5], -1)\n(f32[B=4,2], [B-1,1])\n(bool[5], [2,3])@static\n(bf16[4], "          \
-    "[3,1])@static\n"                                                                              \
-    "(f32[0,4], [2,2], 1)@static\n(f32[1,2,1,2,1,2,1,2], [1,1], 3)@static\n"
+    "(f32[7,3], [3,4])@static\n"                                                                   \
+    "(f32[2,7]{nc,nan}, [2,0,5], 1)@static\n"                                                      \
+    "(i64[4], [4])@static\n"                                                                       \
+    "(f32[B=3,8], [3,5], -1)\n"                                                                    \
+    "(f32[B=4,2], [B-1,1])\n"                                                                      \
+    "(bool[5], [2,3])@static\n"                                                                    \
+    "(bf16[4], [3,1])@static\n"                                                                    \
+    "(f32[0,4], [2,2], 1)@static\n"                                                                \
+    "(f32[1,2,1,2,1,2,1,2], [1,1], 3)@static\n"
 #define TWO_DIMS                                                                                   \
-    "(f32[2,3], 0, 1)\n(f32[2,3,4]{nc,nan}, -1, 0)\n(f32[0,3], 1, 0)\n(f32[2], 0, 0)\n(f32[], 0, " \
-    "-1)\n"                                                                                        \
-    "(i64[2,3,4], 1, 2)\n(bool[2,3], 0, 1)\n(bf16[2,3], 0, 1)\n(f32[1,2,3,1,2,1,2,1], 2, 5)\n"     \
-    "(f64[2,3], 0, 1)\n(f16[2,3], 0, 1)\n(u8[2,3], 0, 1)\n"
+    "(f32[2,3], 0, 1)\n"                                                                           \
+    "(f32[2,3,4]{nc,nan}, -1, 0)\n"                                                                \
+    "(f32[0,3], 1, 0)\n"                                                                           \
+    "(f32[2], 0, 0)\n"                                                                             \
+    "(f32[], 0, -1)\n"                                                                             \
+    "(i64[2,3,4], 1, 2)\n"                                                                         \
+    "(bool[2,3], 0, 1)\n"                                                                          \
+    "(bf16[2,3], 0, 1)\n"                                                                          \
+    "(f32[1,2,3,1,2,1,2,1], 2, 5)\n"                                                               \
+    "(f64[2,3], 0, 1)\n"                                                                           \
+    "(f16[2,3], 0, 1)\n"                                                                           \
+    "(u8[2,3], 0, 1)\n"
 #define REPEATS                                                                                    \
-    "(f32[2,3], [2,1])\n(f32[2,3]{nc,nan}, [2,1,3])\n(f32[0,3], [2,2])\n(f32[], [3])\n(f32[3], "   \
-    "[0])\n"                                                                                       \
-    "(i64[2], [2,2])\n(bool[2], [3])\n(bf16[2,1], [1,4])\n(f32[1,2,1,2,1,2,1,2], "                 \
-    "[1,2,3,1,1,2,1,1])\n"                                                                         \
-    "(f32[B=3,2], [B,1])\n(f64[2], [2])\n(f16[2], [2])\n(f32[3], [])@static\n"
+    "(f32[2,3], [2,1])\n"                                                                          \
+    "(f32[2,3]{nc,nan}, [2,1,3])\n"                                                                \
+    "(f32[0,3], [2,2])\n"                                                                          \
+    "(f32[], [3])\n"                                                                               \
+    "(f32[3], [0])\n"                                                                              \
+    "(i64[2], [2,2])\n"                                                                            \
+    "(bool[2], [3])\n"                                                                             \
+    "(bf16[2,1], [1,4])\n"                                                                         \
+    "(f32[1,2,1,2,1,2,1,2], [1,2,3,1,1,2,1,1])\n"                                                  \
+    "(f32[B=3,2], [B,1])\n"                                                                        \
+    "(f64[2], [2])\n"                                                                              \
+    "(f16[2], [2])\n"
 
 static const tn_op_entry entries[] = {
     {"aten::alias(Tensor(a) self) -> Tensor(a)", convert_same, SAME, TN_PRIM_NONE},
@@ -459,12 +507,17 @@ static const tn_op_entry entries[] = {
     {"aten::lift_fresh(Tensor(a) self) -> Tensor(a)", convert_same, SAME, TN_PRIM_NONE},
     {"aten::lift_fresh_copy(Tensor self) -> Tensor", convert_same, SAME, TN_PRIM_NONE},
     {"aten::dropout(Tensor input, float p, bool train) -> Tensor", convert_dropout,
-     "(f32[2,3], 0.5, False)\n(f32[2,3]{nc,nan}, 0.0, True)\n(f32[0], 0.1, False)\n"
-     "(bf16[1,2,1,2,1,2,1,2], 0.1, False)\n(f64[], 0.1, False)\n(f16[2], 0.1, False)\n",
+     "(f32[2,3], 0.5, False)\n"
+     "(f32[2,3]{nc,nan}, 0.0, True)\n"
+     "(f32[0], 0.1, False)\n"
+     "(bf16[1,2,1,2,1,2,1,2], 0.1, False)\n"
+     "(f64[], 0.1, False)\n"
+     "(f16[2], 0.1, False)\n",
      TN_PRIM_NONE},
     {"aten::feature_dropout(Tensor input, float p, bool train) -> Tensor", convert_dropout,
-     "(f32[2,3,4], 0.5, False)\n(bf16[2,3,0]{nc}, 0.0, True)\n(f32[1,2,1,2,1,2,1,2]{nan}, 0.1, "
-     "False)\n",
+     "(f32[2,3,4], 0.5, False)\n"
+     "(bf16[2,3,0]{nc}, 0.0, True)\n"
+     "(f32[1,2,1,2,1,2,1,2]{nan}, 0.1, False)\n",
      TN_PRIM_NONE},
     {"aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)", convert_view, RESHAPES_VIEW,
      TN_PRIM_NONE},
@@ -473,55 +526,107 @@ static const tn_op_entry entries[] = {
     {"aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)", convert_reshape, RESHAPES,
      TN_PRIM_NONE},
     {"aten::view_as(Tensor(a) self, Tensor other) -> Tensor(a)", convert_view_as,
-     "(f32[2,6], f32[3,4])@static\n(f32[0,3]{nan}, i64[3,0])@static\n(i64[6], "
-     "f32[2,3])@static\n(f32[], f32[1,1])\n(bf16[1,2,1,2,1,2,1,2], f32[16])@static\n",
+     "(f32[2,6], f32[3,4])@static\n"
+     "(f32[0,3]{nan}, i64[3,0])@static\n"
+     "(i64[6], f32[2,3])@static\n"
+     "(f32[], f32[1,1])\n"
+     "(bf16[1,2,1,2,1,2,1,2], f32[16])@static\n",
      TN_PRIM_NONE},
     {"aten::reshape_as(Tensor(a) self, Tensor other) -> Tensor(a)", convert_view_as,
-     "(f32[2,6]{nc}, f32[3,4])@static\n(f32[0,3]{nan}, i64[3,0])@static\n(i64[6], "
-     "f32[2,3])@static\n(f32[], f32[1,1])\n(bf16[1,2,1,2,1,2,1,2], f32[16])@static\n",
+     "(f32[2,6]{nc}, f32[3,4])@static\n"
+     "(f32[0,3]{nan}, i64[3,0])@static\n"
+     "(i64[6], f32[2,3])@static\n"
+     "(f32[], f32[1,1])\n"
+     "(bf16[1,2,1,2,1,2,1,2], f32[16])@static\n",
      TN_PRIM_NONE},
     {"aten::flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)",
      convert_flatten,
-     "(f32[2,3,4])\n(f32[2,3,4]{nc,nan}, 1)\n(f32[2,3,4], 0, "
-     "-2)\n(f32[])\n(f32[0,3])\n(i64[2,3,4], 1, 1)\n"
-     "(bool[2,3])\n(bf16[2,3])\n(f32[1,2,1,2,1,2,1,2], 2, 6)\n(f64[2,3])\n(f16[2,3])\n",
+     "(f32[2,3,4])\n"
+     "(f32[2,3,4]{nc,nan}, 1)\n"
+     "(f32[2,3,4], 0, -2)\n"
+     "(f32[])\n"
+     "(f32[0,3])\n"
+     "(i64[2,3,4], 1, 1)\n"
+     "(bool[2,3])\n"
+     "(bf16[2,3])\n"
+     "(f32[1,2,1,2,1,2,1,2], 2, 6)\n"
+     "(f64[2,3])\n"
+     "(f16[2,3])\n",
      TN_PRIM_NONE},
     {"aten::unflatten.int(Tensor(a) self, int dim, SymInt[] sizes) -> Tensor(a)", convert_unflatten,
-     "(f32[2,12], 1, [3,4])@static\n(f32[B=2,12]{nc,nan}, -1, [3,-1])\n(f32[0,12], 0, "
-     "[0,2])@static\n(i64[6], 0, [-1,3])@static\n"
-     "(bool[4], 0, [4])@static\n(bf16[4], 0, [2,2])@static\n(f32[1,2,1,2,1,2,4], 6, "
-     "[2,2])@static\n",
+     "(f32[2,12], 1, [3,4])@static\n"
+     "(f32[B=2,12]{nc,nan}, -1, [3,-1])\n"
+     "(f32[0,12], 0, [0,2])@static\n"
+     "(i64[6], 0, [-1,3])@static\n"
+     "(bool[4], 0, [4])@static\n"
+     "(bf16[4], 0, [2,2])@static\n"
+     "(f32[1,2,1,2,1,2,4], 6, [2,2])@static\n",
      TN_PRIM_NONE},
     {"aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)", convert_unsqueeze,
-     "(f32[2,3], 0)\n(f32[2,3]{nc,nan}, -1)\n(f32[0], 1)\n(f32[], 0)\n(i64[2], -2)\n(bool[2], "
-     "0)\n(bf16[2], 1)\n"
-     "(f32[2,1,2,1,2,1,2], 3)\n(f64[2], 0)\n(f16[2], 0)\n(u8[2], 0)\n",
+     "(f32[2,3], 0)\n"
+     "(f32[2,3]{nc,nan}, -1)\n"
+     "(f32[0], 1)\n"
+     "(f32[], 0)\n"
+     "(i64[2], -2)\n"
+     "(bool[2], 0)\n"
+     "(bf16[2], 1)\n"
+     "(f32[2,1,2,1,2,1,2], 3)\n"
+     "(f64[2], 0)\n"
+     "(f16[2], 0)\n"
+     "(u8[2], 0)\n",
      TN_PRIM_NONE},
     {"aten::squeeze(Tensor(a) self) -> Tensor(a)", convert_squeeze,
-     "(f32[1,3,1])\n(f32[2,1]{nc,nan})\n(f32[0,1])\n(f32[])\n(i64[1])\n(bool[1,2])\n(bf16[1,2])\n("
-     "f32[1,2,1,2,1,2,1,2])\n",
+     "(f32[1,3,1])\n"
+     "(f32[2,1]{nc,nan})\n"
+     "(f32[0,1])\n"
+     "(f32[])\n"
+     "(i64[1])\n"
+     "(bool[1,2])\n"
+     "(bf16[1,2])\n"
+     "(f32[1,2,1,2,1,2,1,2])\n",
      TN_PRIM_NONE},
     {"aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)", convert_squeeze_dim,
-     "(f32[1,3,1], 0)\n(f32[2,1]{nc,nan}, -1)\n(f32[0,1], 0)\n(f32[], 0)\n(i64[1], 0)\n(bool[1,2], "
-     "1)\n(bf16[1,2], 0)\n(f32[1,2,1,2,1,2,1,2], 4)\n",
+     "(f32[1,3,1], 0)\n"
+     "(f32[2,1]{nc,nan}, -1)\n"
+     "(f32[0,1], 0)\n"
+     "(f32[], 0)\n"
+     "(i64[1], 0)\n"
+     "(bool[1,2], 1)\n"
+     "(bf16[1,2], 0)\n"
+     "(f32[1,2,1,2,1,2,1,2], 4)\n",
      TN_PRIM_NONE},
     {"aten::squeeze.dims(Tensor(a) self, int[] dim) -> Tensor(a)", convert_squeeze_dims,
-     "(f32[1,3,1], [0,2])\n(f32[2,1]{nc,nan}, [-1,0])\n(f32[0,1], [0])\n(f32[], [])\n(i64[1], "
-     "[0])\n(f32[1,2,1], [])\n(bf16[1,2], [0])\n(f32[1,2,1,2,1,2,1,2], [4,6])\n",
+     "(f32[1,3,1], [0,2])\n"
+     "(f32[2,1]{nc,nan}, [-1,0])\n"
+     "(f32[0,1], [0])\n"
+     "(f32[], [])\n"
+     "(i64[1], [0])\n"
+     "(f32[1,2,1], [])\n"
+     "(bf16[1,2], [0])\n"
+     "(f32[1,2,1,2,1,2,1,2], [4,6])\n",
      TN_PRIM_NONE},
     {"aten::as_strided(Tensor(a) self, SymInt[] size, SymInt[] stride, SymInt? "
      "storage_offset=None) -> Tensor(a)",
      convert_as_strided,
-     "(f32[2,3], [2,3], [3,1])@static\n(f32[5,1,1]{nan}, [5,1,1], [1,7,9])@static\n(f32[0], [0], "
-     "[1])@static\n(f32[], [], [])@static\n"
-     "(bf16[1,2,1,2,1,2,1,2], [1,2,1,2,1,2,1,2], [16,8,8,4,4,2,2,1])@static\n(i64[B=3,4], [B,4], "
-     "[4,1], 0)\n",
+     "(f32[2,3], [2,3], [3,1])@static\n"
+     "(f32[5,1,1]{nan}, [5,1,1], [1,7,9])@static\n"
+     "(f32[0], [0], [1])@static\n"
+     "(f32[], [], [])@static\n"
+     "(bf16[1,2,1,2,1,2,1,2], [1,2,1,2,1,2,1,2], [16,8,8,4,4,2,2,1])@static\n"
+     "(i64[B=3,4], [B,4], [4,1], 0)\n",
      TN_PRIM_NONE},
     {"aten::permute(Tensor(a) self, int[] dims) -> Tensor(a)", convert_permute,
-     "(f32[2,3,4], [2,0,1])\n(f32[2,3,4]{nc,nan}, [0,-1,1])\n(f32[0,3], [1,0])\n(f32[], "
-     "[])\n(i64[2,3], [1,0])\n"
-     "(bool[2,3], [1,0])\n(bf16[2,3,4], [1,2,0])\n(f32[1,2,3,1,2,1,2,1], "
-     "[7,2,4,1,3,5,6,0])\n(f64[3], [0])\n(f16[2,3], [1,0])\n(u8[2,3], [1,0])\n",
+     "(f32[2,3,4], [2,0,1])\n"
+     "(f32[2,3,4]{nc,nan}, [0,-1,1])\n"
+     "(f32[0,3], [1,0])\n"
+     "(f32[], [])\n"
+     "(i64[2,3], [1,0])\n"
+     "(bool[2,3], [1,0])\n"
+     "(bf16[2,3,4], [1,2,0])\n"
+     "(f32[1,2,3,1,2,1,2,1], [7,2,4,1,3,5,6,0])\n"
+     "(f64[3], [0])\n"
+     "(f16[2,3], [1,0])\n"
+     "(u8[2,3], [1,0])\n",
      TN_PRIM_NONE},
     {"aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)", convert_transpose,
      TWO_DIMS, TN_PRIM_NONE},
@@ -530,36 +635,70 @@ static const tn_op_entry entries[] = {
     {"aten::swapaxes(Tensor(a) self, int axis0, int axis1) -> Tensor(a)", convert_swapaxes,
      TWO_DIMS, TN_PRIM_NONE},
     {"aten::t(Tensor(a) self) -> Tensor(a)", convert_t,
-     "(f32[2,3])\n(f32[2,3]{nc,nan})\n(f32[3])\n(f32[])\n(i64[0,3])\n(bf16[1,2])\n", TN_PRIM_NONE},
+     "(f32[2,3])\n"
+     "(f32[2,3]{nc,nan})\n"
+     "(f32[3])\n"
+     "(f32[])\n"
+     "(i64[0,3])\n"
+     "(bf16[1,2])\n",
+     TN_PRIM_NONE},
     {"aten::numpy_T(Tensor(a) self) -> Tensor(a)", convert_numpy_t,
-     "(f32[2,3])\n(f32[2,3]{nc,nan})\n(i64[0,3])\n(bf16[1,2])\n", TN_PRIM_NONE},
+     "(f32[2,3])\n"
+     "(f32[2,3]{nc,nan})\n"
+     "(i64[0,3])\n"
+     "(bf16[1,2])\n",
+     TN_PRIM_NONE},
     {"aten::mT(Tensor(a) self) -> Tensor(a)", convert_mt,
-     "(f32[2,3])\n(f32[4,2,3]{nc,nan})\n(i64[0,3])\n(bf16[1,2])\n(f32[1,2,1,2,1,2,3,2])\n",
+     "(f32[2,3])\n"
+     "(f32[4,2,3]{nc,nan})\n"
+     "(i64[0,3])\n"
+     "(bf16[1,2])\n"
+     "(f32[1,2,1,2,1,2,3,2])\n",
      TN_PRIM_NONE},
     {"aten::movedim.int(Tensor(a) self, int source, int destination) -> Tensor(a)", convert_movedim,
-     "(f32[2,3,4], 0, 2)\n(f32[2,3,4]{nc,nan}, -1, 0)\n(f32[0,3], 1, 0)\n(i64[2], 0, "
-     "0)\n(f32[1,2,3,1,2,1,2,1], 2, 5)\n",
+     "(f32[2,3,4], 0, 2)\n"
+     "(f32[2,3,4]{nc,nan}, -1, 0)\n"
+     "(f32[0,3], 1, 0)\n"
+     "(i64[2], 0, 0)\n"
+     "(f32[1,2,3,1,2,1,2,1], 2, 5)\n",
      TN_PRIM_NONE},
     {"aten::movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)",
      convert_movedim,
-     "(f32[2,3,4], [0,1], [2,0])\n(f32[2,3,4]{nc,nan}, [-1], [0])\n(f32[0,3], [1,0], "
-     "[0,1])\n(i64[2], [], [])\n(f32[1,2,3,1,2,1,2,1], [2,4,7], [5,0,1])\n",
+     "(f32[2,3,4], [0,1], [2,0])\n"
+     "(f32[2,3,4]{nc,nan}, [-1], [0])\n"
+     "(f32[0,3], [1,0], [0,1])\n"
+     "(i64[2], [], [])\n"
+     "(f32[1,2,3,1,2,1,2,1], [2,4,7], [5,0,1])\n",
      TN_PRIM_NONE},
     {"aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)",
      convert_expand,
-     "(f32[2,1], [2,3])@static\n(f32[3]{nan}, [2,3])@static\n(f32[2,1]{nc}, [4,-1,5])\n(f32[1], "
-     "[0])\n(f32[], [2,2])\n(i64[1,2], [3,-1])\n"
-     "(bool[1], [3])\n(bf16[1], [2,2])\n(f32[1,3], [B=4,-1])\n(f32[B=2,1,3], "
-     "[B,4,3])\n(f32[1,2,1,2], [2,1,2,1,3,-1,2,-1])@static\n(f32[B=3,2], [-1,-1])\n(f64[1], "
-     "[2])\n(f16[1], [2])\n",
+     "(f32[2,1], [2,3])@static\n"
+     "(f32[3]{nan}, [2,3])@static\n"
+     "(f32[2,1]{nc}, [4,-1,5])\n"
+     "(f32[1], [0])\n"
+     "(f32[], [2,2])\n"
+     "(i64[1,2], [3,-1])\n"
+     "(bool[1], [3])\n"
+     "(bf16[1], [2,2])\n"
+     "(f32[1,3], [B=4,-1])\n"
+     "(f32[B=2,1,3], [B,4,3])\n"
+     "(f32[1,2,1,2], [2,1,2,1,3,-1,2,-1])@static\n"
+     "(f32[B=3,2], [-1,-1])\n"
+     "(f64[1], [2])\n"
+     "(f16[1], [2])\n",
      TN_PRIM_NONE},
     {"aten::broadcast_to(Tensor(a) self, SymInt[] size) -> Tensor(a)", convert_expand,
-     "(f32[2,1], [2,3])@static\n(f32[3]{nan,nc}, [2,3])@static\n(f32[1], [0])\n(i64[1,2], "
-     "[3,-1])\n(f32[1,2,1,2], [2,1,2,1,3,-1,2,-1])@static\n",
+     "(f32[2,1], [2,3])@static\n"
+     "(f32[3]{nan,nc}, [2,3])@static\n"
+     "(f32[1], [0])\n"
+     "(i64[1,2], [3,-1])\n"
+     "(f32[1,2,1,2], [2,1,2,1,3,-1,2,-1])@static\n",
      TN_PRIM_NONE},
     {"aten::expand_as(Tensor(a) self, Tensor other) -> Tensor(a)", convert_expand_as,
-     "(f32[2,1], f32[2,3])\n(f32[3]{nan,nc}, i64[2,3])\n(f32[1], f32[0])\n(bf16[], "
-     "f32[1,2,1,2,1,2,1,2])\n",
+     "(f32[2,1], f32[2,3])\n"
+     "(f32[3]{nan,nc}, i64[2,3])\n"
+     "(f32[1], f32[0])\n"
+     "(bf16[], f32[1,2,1,2,1,2,1,2])\n",
      TN_PRIM_NONE},
     {"aten::repeat(Tensor self, SymInt[] repeats) -> Tensor", convert_repeat, REPEATS,
      TN_PRIM_NONE},
@@ -568,36 +707,69 @@ static const tn_op_entry entries[] = {
     {"aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? "
      "output_size=None) -> Tensor",
      convert_repeat_interleave,
-     "(f32[2,3], 2)\n(f32[2,3]{nc,nan}, 3, 1)\n(f32[0,3], 2, 0)\n(i64[3], 1, 0)\n(bool[2], "
-     "2)\n(bf16[2,2], 2, -1)\n"
-     "(f32[1,2,1,2,1,2,1,2], 2, 5)\n(f32[B=3,2], B, 1)\n(f32[3], 0, 0)\n(f32[], 3)\n",
+     "(f32[2,3], 2)\n"
+     "(f32[2,3]{nc,nan}, 3, 1)\n"
+     "(f32[0,3], 2, 0)\n"
+     "(i64[3], 1, 0)\n"
+     "(bool[2], 2)\n"
+     "(bf16[2,2], 2, -1)\n"
+     "(f32[1,2,1,2,1,2,1,2], 2, 5)\n"
+     "(f32[B=3,2], B, 1)\n"
+     "(f32[3], 0, 0)\n"
+     "(f32[], 3)\n",
      TN_PRIM_NONE},
     {"aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt "
      "step=1) -> Tensor(a)",
      convert_slice,
-     "(f32[5,4], 0, 1, 3)@static\n(f32[5,4]{nc,nan}, 1, -3, -1)\n(f32[5], 0, 0, "
-     "9223372036854775807)\n(f32[5], 0, 1, 99, 2)\n"
-     "(f32[5], 0, 3, 1)@static\n(f32[5], 0, -99, 2)\n(f32[0], 0, 0, 4)\n(i64[7], 0, None, None, "
-     "3)\n(bool[5], 0, 1)\n"
-     "(bf16[5], 0, None, 2)\n(f32[1,2,1,2,1,2,1,4], 7, 1, 3)@static\n(f32[B=5,2], 0, 0, "
-     "B-1)\n(f32[B=5,2], 0, B-2, B)\n"
-     "(f32[B=5], 0, 99, 100)\n(f32[B=5], 0, -2, B+7)\n(f64[5], 0, 1, -1)\n(f16[5], 0, 2)\n(u8[5], "
-     "-1, 2)\n",
+     "(f32[5,4], 0, 1, 3)@static\n"
+     "(f32[5,4]{nc,nan}, 1, -3, -1)\n"
+     "(f32[5], 0, 0, 9223372036854775807)\n"
+     "(f32[5], 0, 1, 99, 2)\n"
+     "(f32[5], 0, 3, 1)@static\n"
+     "(f32[5], 0, -99, 2)\n"
+     "(f32[0], 0, 0, 4)\n"
+     "(i64[7], 0, None, None, 3)\n"
+     "(bool[5], 0, 1)\n"
+     "(bf16[5], 0, None, 2)\n"
+     "(f32[1,2,1,2,1,2,1,4], 7, 1, 3)@static\n"
+     "(f32[B=5,2], 0, 0, B-1)\n"
+     "(f32[B=5,2], 0, B-2, B)\n"
+     "(f32[B=5], 0, 99, 100)\n"
+     "(f32[B=5], 0, -2, B+7)\n"
+     "(f64[5], 0, 1, -1)\n"
+     "(f16[5], 0, 2)\n"
+     "(u8[5], -1, 2)\n",
      TN_PRIM_NONE},
     {"aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)",
      convert_narrow,
-     "(f32[5,4], 0, 1, 3)\n(f32[5,4]{nc,nan}, 1, -3, 2)\n(f32[5], 0, 5, 0)@static\n(i64[7], -1, 0, "
-     "7)@static\n(f32[1,2,1,2,1,2,1,4], 7, 1, 3)\n(bf16[B=5], 0, 1, B-1)\n",
+     "(f32[5,4], 0, 1, 3)\n"
+     "(f32[5,4]{nc,nan}, 1, -3, 2)\n"
+     "(f32[5], 0, 5, 0)@static\n"
+     "(i64[7], -1, 0, 7)@static\n"
+     "(f32[1,2,1,2,1,2,1,4], 7, 1, 3)\n"
+     "(bf16[B=5], 0, 1, B-1)\n",
      TN_PRIM_NONE},
     {"aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)", convert_select,
-     "(f32[5,4], 0, 1)\n(f32[5,4]{nc,nan}, 1, -1)\n(f32[3], 0, 2)\n(f32[0,3], 1, 1)\n(i64[3,2], "
-     "-1, 0)\n(bool[3], 0, 0)\n(bf16[3,2], 0, 1)\n"
-     "(f32[1,2,1,2,1,2,1,2], 5, 1)\n(f32[B=4,2], 0, B-1)\n(f64[2], 0, 0)\n(f16[2], 0, 0)\n",
+     "(f32[5,4], 0, 1)\n"
+     "(f32[5,4]{nc,nan}, 1, -1)\n"
+     "(f32[3], 0, 2)\n"
+     "(f32[0,3], 1, 1)\n"
+     "(i64[3,2], -1, 0)\n"
+     "(bool[3], 0, 0)\n"
+     "(bf16[3,2], 0, 1)\n"
+     "(f32[1,2,1,2,1,2,1,2], 5, 1)\n"
+     "(f32[B=4,2], 0, B-1)\n"
+     "(f64[2], 0, 0)\n"
+     "(f16[2], 0, 0)\n",
      TN_PRIM_NONE},
     {"aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]", convert_unbind,
-     "(f32[3,2])@static\n(f32[2,3]{nc,nan}, 1)@static\n(f32[2,0], "
-     "0)@static\n(i64[3])@static\n(bool[2])@static\n(bf16[B=4,2], -1)\n(f32[1,2,1,2,1,2,1,2], "
-     "5)@static\n",
+     "(f32[3,2])@static\n"
+     "(f32[2,3]{nc,nan}, 1)@static\n"
+     "(f32[2,0], 0)@static\n"
+     "(i64[3])@static\n"
+     "(bool[2])@static\n"
+     "(bf16[B=4,2], -1)\n"
+     "(f32[1,2,1,2,1,2,1,2], 5)@static\n",
      TN_PRIM_NONE},
     {"aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]",
      convert_split, SPLITS, TN_PRIM_NONE},
@@ -606,16 +778,29 @@ static const tn_op_entry entries[] = {
     {"aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]",
      convert_split_with_sizes, SIZES, TN_PRIM_NONE},
     {"aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]", convert_chunk,
-     "(f32[7,3], 3)@static\n(f32[2,7]{nc,nan}, 2, 1)@static\n(f32[5], 4)@static\n(f32[2], "
-     "5)@static\n(i64[4], 1)\n(bool[5], 2)@static\n(f32[B=3,8], 2, -1)\n"
-     "(bf16[1,2,1,2,1,2,1,2], 2, 3)@static\n(f32[0,4], 2, 1)@static\n(f32[B=6,2], 2)\n",
+     "(f32[7,3], 3)@static\n"
+     "(f32[2,7]{nc,nan}, 2, 1)@static\n"
+     "(f32[5], 4)@static\n"
+     "(f32[2], 5)@static\n"
+     "(i64[4], 1)\n"
+     "(bool[5], 2)@static\n"
+     "(f32[B=3,8], 2, -1)\n"
+     "(bf16[1,2,1,2,1,2,1,2], 2, 3)@static\n"
+     "(f32[0,4], 2, 1)@static\n"
+     "(f32[B=6,2], 2)\n",
      TN_PRIM_NONE},
     {"aten::diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)",
      convert_diagonal,
-     "(f32[3,4])@static\n(f32[3,4]{nc,nan}, 1)@static\n(f32[4,3], -2)@static\n(f32[2,3,4], 0, 1, "
-     "2)@static\n(f32[2,3,4], 1, 2, 0)@static\n(f32[0,3])@static\n"
-     "(i64[2,2])@static\n(bf16[B=3,4])\n(f32[1,2,1,2,1,2,1,2], 0, 1, 3)@static\n(f32[3,4], "
-     "9)@static\n",
+     "(f32[3,4])@static\n"
+     "(f32[3,4]{nc,nan}, 1)@static\n"
+     "(f32[4,3], -2)@static\n"
+     "(f32[2,3,4], 0, 1, 2)@static\n"
+     "(f32[2,3,4], 1, 2, 0)@static\n"
+     "(f32[0,3])@static\n"
+     "(i64[2,2])@static\n"
+     "(bf16[B=3,4])\n"
+     "(f32[1,2,1,2,1,2,1,2], 0, 1, 3)@static\n"
+     "(f32[3,4], 9)@static\n",
      TN_PRIM_NONE},
 };
 
