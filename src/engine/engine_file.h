@@ -59,6 +59,8 @@ TN_MUST_USE tn_status tn_engine_file_write(const tn_allocator *allocator, const 
 typedef struct tn_engine_file {
     tn_program program;
     tn_allocator allocator;
+    const uint8_t *bytes; /* of the whole file */
+    size_t byte_count;
     void *widened[16]; /* copies made because record sizes differ */
     size_t widened_bytes[16];
     size_t widened_count;
@@ -71,5 +73,20 @@ TN_MUST_USE tn_status tn_engine_file_open(const tn_allocator *allocator, const u
                                           size_t byte_count, bool verify_weights,
                                           tn_engine_file *out_file);
 void tn_engine_file_close(tn_engine_file *file);
+
+/* What the header and the table of an opened file say. */
+typedef struct tn_engine_section_info {
+    const char *name; /* "unknown" for one that this version does not know */
+    uint32_t record_bytes;
+    uint64_t offset, bytes;
+} tn_engine_section_info;
+typedef struct tn_engine_file_info {
+    char tenon_version[24]; /* who wrote it */
+    uint32_t format_major, format_minor;
+    uint32_t section_count;
+} tn_engine_file_info;
+tn_engine_file_info tn_engine_file_about(const tn_engine_file *file);
+/* i below section_count. */
+tn_engine_section_info tn_engine_file_section(const tn_engine_file *file, uint32_t i);
 
 #endif

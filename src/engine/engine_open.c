@@ -131,7 +131,7 @@ static tn_status open_all(opener *o) {
 
 tn_status tn_engine_file_open(const tn_allocator *allocator, const uint8_t *bytes,
                               size_t byte_count, bool verify_weights, tn_engine_file *out_file) {
-    *out_file = (tn_engine_file){.allocator = *allocator};
+    *out_file = (tn_engine_file){.allocator = *allocator, .bytes = bytes, .byte_count = byte_count};
     if ((uintptr_t)bytes % TN_FILE_ALIGNMENT != 0)
         return tn_error_make(TN_INVALID_ARGUMENT,
                              "engine bytes at %p, expected an address aligned "
@@ -151,4 +151,40 @@ void tn_engine_file_close(tn_engine_file *file) {
     for (size_t i = 0; i < file->widened_count; i++)
         tn_alloc_free(&file->allocator, file->widened[i], file->widened_bytes[i]);
     *file = (tn_engine_file){.allocator = file->allocator};
+}
+
+/* ---- what an opened file says -----------------------------------------------------------------
+ */
+
+static const char *section_name(uint32_t id) {
+    switch (id) {
+#define X(number, field, ...)                                                                      \
+    case number:                                                                                   \
+        return #field;
+        TN_RECORD_SECTIONS(X)
+        TN_BYTE_SECTIONS(X)
+#undef X
+    case TN_SECTION_TEXTS:
+        return "texts";
+    }
+    return "unknown";
+}
+
+tn_engine_file_info tn_engine_file_about(const tn_engine_file *file) {
+    tn_file_header header;
+    memcpy(&header, file->bytes, sizeof header);
+    tn_engine_file_info info = {.format_major = header.format_major,
+                                .format_minor = header.format_minor,
+                                .section_count = header.section_count};
+    memcpy(info.tenon_version, header.tenon_version, sizeof info.tenon_version - 1);
+    return info;
+}
+
+tn_engine_section_info tn_engine_file_section(const tn_engine_file *file, uint32_t i) {
+    tn_file_section section;
+    memcpy(&section, file->bytes + sizeof(tn_file_header) + i * sizeof section, sizeof section);
+    return (tn_engine_section_info){.name = section_name(section.id),
+                                    .record_bytes = section.record_bytes,
+                                    .offset = section.offset,
+                                    .bytes = section.bytes};
 }

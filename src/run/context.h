@@ -71,6 +71,11 @@ struct tn_context {
 
 /* Evaluates shapes, plans memory, fills the launch records. */
 TN_MUST_USE tn_status tn_context_resolve(tn_context *context);
+/* Places the program's arena buffers: an offset per buffer (0 for those of other kinds), the
+ * arena's bytes and the largest sum of sizes alive at once. */
+TN_MUST_USE tn_status tn_arena_plan(const tn_allocator *allocator, const tn_program *program,
+                                    const size_t *buffer_bytes, size_t *out_offsets,
+                                    size_t *out_arena_bytes, size_t *out_live_bytes);
 /* Gives the block at least this many bytes, aligned to 64 (large ones to 2 MiB); content is lost.
  */
 TN_MUST_USE tn_status tn_block_reserve(const tn_allocator *allocator, tn_block *block,

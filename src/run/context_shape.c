@@ -148,28 +148,33 @@ static tn_status resolve_outputs(tn_context *context) {
 /* ---- memory ------------------------------------------------------------------------------------
  */
 
-static tn_status plan_arena(tn_context *context) {
-    const tn_program *p = program_of(context);
-    const tn_allocator *allocator = &context->session->engine->env->allocator;
+tn_status tn_arena_plan(const tn_allocator *allocator, const tn_program *p,
+                        const size_t *buffer_bytes, size_t *out_offsets, size_t *out_arena_bytes,
+                        size_t *out_live_bytes) {
     tn_plan_item *items = NULL;
     TN_TRY(tn_alloc_array(allocator, p->buffer_count, sizeof *items, &items));
     size_t count = 0;
     for (uint32_t i = 0; i < p->buffer_count; i++)
         if (p->buffers[i].kind == TN_BUFFER_ARENA)
-            items[count++] = (tn_plan_item){.bytes = context->buffer_bytes[i],
+            items[count++] = (tn_plan_item){.bytes = buffer_bytes[i],
                                             .first_step = p->buffers[i].first_step,
                                             .last_step = p->buffers[i].last_step};
-    tn_status status =
-        tn_memory_plan(allocator, items, count, &context->arena_bytes, &context->live_bytes);
+    tn_status status = tn_memory_plan(allocator, items, count, out_arena_bytes, out_live_bytes);
     count = 0;
     for (uint32_t i = 0; i < p->buffer_count; i++)
         if (p->buffers[i].kind == TN_BUFFER_ARENA)
-            context->arena_offsets[i] = items[count++].offset;
+            out_offsets[i] = items[count++].offset;
     tn_alloc_free(allocator, items, p->buffer_count * sizeof *items);
-    if (!status)
-        status = tn_block_reserve(allocator, &context->arena, context->arena_bytes);
-    return tn_status_annotate(status, "while allocating the arena (%zu bytes)",
-                              context->arena_bytes);
+    return status;
+}
+
+static tn_status plan_arena(tn_context *context) {
+    const tn_allocator *allocator = &context->session->engine->env->allocator;
+    TN_TRY(tn_arena_plan(allocator, program_of(context), context->buffer_bytes,
+                         context->arena_offsets, &context->arena_bytes, &context->live_bytes));
+    TN_TRY_CTX(tn_block_reserve(allocator, &context->arena, context->arena_bytes),
+               "while allocating the arena (%zu bytes)", context->arena_bytes);
+    return NULL;
 }
 
 static tn_status reserve_scratch(tn_context *context) {

@@ -120,8 +120,7 @@ size_t tn_engine_output_count(const tn_engine *engine) {
     return engine->file.program.output_count;
 }
 
-/* The symbol whose value this is, or NULL. */
-static const tn_rec_symbol *symbol_of(const tn_program *program, uint32_t value) {
+const tn_rec_symbol *tn_program_symbol(const tn_program *program, uint32_t value) {
     for (uint32_t i = 0; i < program->symbol_count; i++)
         if (program->symbols[i].value == value)
             return &program->symbols[i];
@@ -139,7 +138,7 @@ static void fill_info(const tn_program *program, const tn_rec_io *io, tn_io_info
         if (d >= tensor->rank)
             continue;
         const tn_rec_instr *instr = &program->instrs[tensor->dims[d]];
-        const tn_rec_symbol *symbol = symbol_of(program, tensor->dims[d]);
+        const tn_rec_symbol *symbol = tn_program_symbol(program, tensor->dims[d]);
         bool is_fixed = instr->op == TN_SHAPE_CONST;
         out->dims[d] = is_fixed ? instr->value : -1;
         out->dims_min[d] = is_fixed ? instr->value : symbol ? symbol->min : 0;
@@ -206,7 +205,7 @@ void tn_io_print(tn_buf *buf, const tn_program *program, const tn_rec_io *io) {
                   tn_dtype_name((tn_dtype)tensor->dtype));
     for (uint32_t d = 0; d < tensor->rank; d++) {
         const tn_rec_instr *instr = &program->instrs[tensor->dims[d]];
-        const tn_rec_symbol *symbol = symbol_of(program, tensor->dims[d]);
+        const tn_rec_symbol *symbol = tn_program_symbol(program, tensor->dims[d]);
         if (d)
             tn_buf_printf(buf, ", ");
         if (instr->op == TN_SHAPE_CONST)

@@ -24,6 +24,8 @@ struct tn_session {
     tn_cpu_pool *pool;
 };
 
+/* The symbol whose value this is, or NULL. */
+const tn_rec_symbol *tn_program_symbol(const tn_program *program, uint32_t value);
 /* "batch: i64[s0, 128]" for messages: what the engine wants at input or output i. */
 void tn_io_print(tn_buf *buf, const tn_program *program, const tn_rec_io *io);
 
