@@ -150,6 +150,24 @@ tn_status tn_graph_add_state(tn_graph *graph, tn_str name, const tn_type *type,
     return NULL;
 }
 
+tn_status tn_graph_make_state(tn_graph *graph, tn_value *constant) {
+    assert(constant->kind == TN_VALUE_CONST);
+    tn_state *states = tn_arena_grow(graph->arena, graph->states, graph->state_count,
+                                     &graph->state_capacity, sizeof *states);
+    if (!states)
+        return tn_error_out_of_memory();
+    graph->states = states;
+    size_t kept = 0;
+    for (size_t i = 0; i < graph->const_count; i++)
+        if (graph->consts[i] != constant)
+            graph->consts[kept++] = graph->consts[i];
+    graph->const_count = kept;
+    constant->kind = TN_VALUE_STATE;
+    states[graph->state_count++] =
+        (tn_state){.value = constant, .next = constant, .name = constant->name};
+    return NULL;
+}
+
 tn_status tn_graph_add_output(tn_graph *graph, const tn_output *output) {
     tn_output *outputs = tn_arena_grow(graph->arena, graph->outputs, graph->output_count,
                                        &graph->output_capacity, sizeof *outputs);

@@ -184,6 +184,8 @@ TN_MUST_USE tn_status tn_graph_add_const(tn_graph *graph, tn_str name, const tn_
                                          const tn_const *data, tn_value **out_value);
 TN_MUST_USE tn_status tn_graph_add_state(tn_graph *graph, tn_str name, const tn_type *type,
                                          const tn_const *data, tn_value **out_value);
+/* Turns a constant into a state of the same name, whose first content is the constant's. */
+TN_MUST_USE tn_status tn_graph_make_state(tn_graph *graph, tn_value *constant);
 TN_MUST_USE tn_status tn_graph_add_output(tn_graph *graph, const tn_output *output);
 
 /* What a new node is made of; arrays are copied. */
