@@ -83,6 +83,29 @@ static void arena_grow(void **state) {
     tn_arena_deinit(&arena);
 }
 
+/* A container over an arena: growing copies, freeing does nothing, all goes with the arena. */
+static void arena_as_allocator(void **state) {
+    (void)state;
+    tn_test_allocator counter;
+    tn_arena arena;
+    tn_map map;
+    tn_arena_init(&arena, tn_test_allocator_init(&counter, tn_allocator_system(), 0));
+    tn_allocator allocator = tn_arena_allocator(&arena);
+    tn_map_init(&map, allocator);
+    for (uint64_t i = 0; i < 1000; i++)
+        assert_null(tn_map_set_u64(&map, i, &arena));
+    assert_ptr_equal(tn_map_get_u64(&map, 999), &arena);
+    char *block = allocator.resize(allocator.self, NULL, 0, 10);
+    block[9] = 'x';
+    assert_ptr_equal(allocator.resize(allocator.self, block, 10, 5), block);
+    char *larger = allocator.resize(allocator.self, block, 10, 5000);
+    assert_ptr_not_equal(larger, block);
+    assert_int_equal(larger[9], 'x');
+    assert_null(allocator.resize(allocator.self, larger, 5000, 0));
+    tn_arena_deinit(&arena);
+    assert_int_equal(atomic_load(&counter.live_blocks), 0);
+}
+
 /* Does everything an arena can; true when nothing failed. */
 static bool use_arena(tn_allocator allocator) {
     tn_arena arena;
@@ -268,6 +291,7 @@ int main(void) {
         cmocka_unit_test(arena_large_request_keeps_block),
         cmocka_unit_test(arena_text),
         cmocka_unit_test(arena_grow),
+        cmocka_unit_test(arena_as_allocator),
         cmocka_unit_test(arena_failing),
         cmocka_unit_test(map_of_strings),
         cmocka_unit_test(map_of_numbers),

@@ -134,6 +134,45 @@ static void numbers_ignore_the_locale(void **state) {
     setlocale(LC_ALL, "C");
 }
 
+static void shortest_decimals(void **state) {
+    (void)state;
+    static const struct {
+        double value;
+        const char *text;
+    } cases[] = {
+        {0, "0.0"},
+        {-0.0, "-0.0"},
+        {2, "2.0"},
+        {0.1, "0.1"},
+        {1e-5, "1e-05"},
+        {1e300, "1e+300"},
+        {1.0 / 3, "0.3333333333333333"},
+        {0.1 + 0.2, "0.30000000000000004"},
+        {4.9406564584124654e-324, "5e-324"},
+        {INFINITY, "inf"},
+        {-INFINITY, "-inf"},
+        {NAN, "nan"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[32];
+        size_t len = tn_format_f64(text, sizeof text, cases[i].value);
+        assert_string_equal(text, cases[i].text);
+        assert_int_equal(len, strlen(text));
+    }
+    uint64_t bits = 1;
+    for (int i = 0; i < 2000; i++) {
+        char text[32];
+        double value = 0, back = 0;
+        bits = bits * 6364136223846793005u + 1442695040888963407u;
+        memcpy(&value, &bits, sizeof value);
+        if (isnan(value))
+            continue;
+        tn_format_f64(text, sizeof text, value);
+        assert_true(tn_str_to_f64(tn_str_of(text), &back));
+        assert_memory_equal(&back, &value, sizeof value);
+    }
+}
+
 static void globs(void **state) {
     (void)state;
     static const struct {
@@ -209,13 +248,10 @@ static void test_json(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(comparing),
-        cmocka_unit_test(splitting),
-        cmocka_unit_test(integers),
-        cmocka_unit_test(doubles),
-        cmocka_unit_test(globs),
-        cmocka_unit_test(numbers_ignore_the_locale),
+        cmocka_unit_test(test_json), cmocka_unit_test(comparing),
+        cmocka_unit_test(splitting), cmocka_unit_test(integers),
+        cmocka_unit_test(doubles),   cmocka_unit_test(shortest_decimals),
+        cmocka_unit_test(globs),     cmocka_unit_test(numbers_ignore_the_locale),
         cmocka_unit_test(distances),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
