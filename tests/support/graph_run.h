@@ -1,21 +1,9 @@
-/* graph_run.h: tests on graphs of kernel IR: written as text, run on the interpreter. */
+/* graph_run.h: runs graphs of kernel IR on the interpreter. */
 #ifndef TN_TESTS_GRAPH_RUN_H
 #define TN_TESTS_GRAPH_RUN_H
 
 #include "ir/graph.h"
 #include "kir/interp.h"
-
-/* A graph with all that it lives in. Failures of these functions fail the running cmocka test,
- * except where a status is returned. */
-typedef struct tn_test_graph {
-    tn_arena arena;
-    tn_op_table prims;
-    tn_graph *graph;
-} tn_test_graph;
-
-/* Parses text, verifies it. */
-void tn_test_graph_begin(tn_test_graph *test, const char *text);
-void tn_test_graph_end(tn_test_graph *test);
 
 /* Runs a graph; values[i] is the i-th symbol's. outputs, one per graph output, live in memory. */
 TN_MUST_USE tn_status tn_test_graph_run(const tn_graph *graph, tn_arena *memory,
@@ -24,14 +12,12 @@ TN_MUST_USE tn_status tn_test_graph_run(const tn_graph *graph, tn_arena *memory,
 
 /* Inputs with random content: floats in [-2, 2), integers 0 to 3, bools. The same seed gives the
  * same content for the same input names, whatever else is in the graph. */
-void tn_test_random_inputs(const tn_graph *graph, tn_arena *memory, const int64_t *values,
-                           unsigned seed, tn_tensor *out_inputs);
+TN_MUST_USE tn_status tn_test_random_inputs(const tn_graph *graph, tn_arena *memory,
+                                            const int64_t *values, unsigned seed,
+                                            tn_tensor *out_inputs);
 
 /* True if every element differs by at most tolerance * (1 + |wanted|), NaN matching NaN; otherwise
  * the first that does not is printed. Tolerance 0 also demands equal signs of zeros. */
 bool tn_test_same(const tn_tensor *seen, const tn_tensor *wanted, double tolerance);
-
-/* Runs a graph whose outputs are pairs (seen, wanted), static and without inputs, and compares. */
-void tn_test_pairs(const char *text, double tolerance);
 
 #endif

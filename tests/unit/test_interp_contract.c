@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "generated.h"
-#include "graph_run.h"
+#include "graph_case.h"
 
 static const tn_allocator *allocator(void) {
     static tn_allocator system;

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "graph_run.h"
+#include "graph_case.h"
 
 static void broadcasts(void **state) {
     (void)state;

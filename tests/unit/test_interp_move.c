@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "graph_run.h"
+#include "graph_case.h"
 
 #define X23 "const %x: f32[2, 3] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0] "
 

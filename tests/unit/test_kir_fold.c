@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "graph_run.h"
+#include "graph_case.h"
 #include "kir/fold.h"
 
 /* Folds the graph's only node; out_values as tn_kir_fold gives them. */

@@ -1,0 +1,176 @@
+/* pass_contract_affine.c: constant scales behind convolutions and products go into the weights,
+ * sums into the bias: batch norm (scale and shift per channel), scaled projections, biases.
+ *
+ * New weights are computed in f32 (f64 for f64) and rounded once to the weights' dtype. A widening
+ * cast between the contraction and the map moves behind it; the result was rounded there already.
+ */
+#include "pass/kernel_passes.h"
+#include "pass/rewrite.h"
+
+/* A contraction with constant weights that only one map uses. */
+typedef struct contraction {
+    const tn_node *node;
+    bool is_conv;
+    uint32_t channel_dim;   /* of the result */
+    const tn_sym *channels; /* size of that dim */
+    tn_value *weight, *bias;
+    tn_dtype widened; /* of the cast behind it, or its own dtype */
+} contraction;
+
+static bool match_contraction(const tn_rewrite *rw, const tn_value *value, contraction *out) {
+    const tn_node *cast = tn_match(value, TN_PRIM_CAST);
+    *out = (contraction){.widened = value->type.dtype};
+    if (!tn_match_once(rw->graph, value))
+        return false;
+    if (cast) {
+        const tn_value *x = cast->operands[0];
+        if (!tn_match_half(x->type.dtype) || value->type.dtype != TN_F32 ||
+            !tn_match_once(rw->graph, x))
+            return false;
+        value = x;
+    }
+    const tn_node *conv = tn_match(value, TN_PRIM_CONV), *matmul = tn_match(value, TN_PRIM_MATMUL);
+    out->node = conv ? conv : matmul;
+    if (!out->node || value->type.dtype > TN_BF16)
+        return false;
+    out->is_conv = conv != NULL;
+    out->channel_dim = conv ? 1 : value->type.rank - 1;
+    out->channels = value->type.dims[out->channel_dim];
+    out->weight = out->node->operands[1];
+    out->bias = tn_node_arg_value(out->node, 2);
+    return conv ? !conv->args[8].b || conv->args[7].i->value == 1 : true;
+}
+
+/* value holds one number per channel of the contraction's result (or one for all), in the result's
+ * rank or less. */
+static bool is_per_channel(const contraction *c, const tn_value *value) {
+    uint32_t rank = c->node->results[0]->type.rank;
+    if (value->type.rank > rank)
+        return false;
+    uint32_t missing = rank - value->type.rank;
+    for (uint32_t d = 0; d < value->type.rank; d++) {
+        const tn_sym *size = value->type.dims[d];
+        if (!tn_sym_is(size, 1) && (missing + d != c->channel_dim || size != c->channels))
+            return false;
+    }
+    return true;
+}
+
+/* The channels as a vector; a single number is expanded. */
+static tn_value *as_vector(tn_rewrite *rw, const contraction *c, tn_value *value) {
+    tn_kb *kb = &rw->kb;
+    uint32_t missing = c->node->results[0]->type.rank - value->type.rank;
+    bool has_channels = value->type.rank > 0 && c->channel_dim >= missing &&
+                        value->type.dims[c->channel_dim - missing] == c->channels;
+    if (has_channels)
+        return tn_rewrite_fold(rw, tn_kb_reshape(kb, value, &c->channels, 1));
+    value = tn_rewrite_fold(rw, tn_kb_reshape(kb, value, NULL, 0));
+    return tn_rewrite_fold(rw, tn_kb_expand(kb, value, &c->channels, 1));
+}
+
+/* prim(a, b) in the wide dtype, rounded to dtype; constants give a constant. */
+static tn_value *compute(tn_rewrite *rw, tn_prim prim, tn_value *a, tn_value *b, tn_dtype dtype) {
+    tn_kb *kb = &rw->kb;
+    tn_dtype wide = dtype == TN_F64 ? TN_F64 : TN_F32;
+    if (!a || !b)
+        return NULL;
+    a = tn_rewrite_fold(rw, tn_kb_cast(kb, a, wide));
+    b = tn_rewrite_fold(rw, tn_kb_cast(kb, b, wide));
+    tn_value *y = tn_rewrite_fold(rw, tn_kb_map2(kb, prim, a, b));
+    return tn_rewrite_fold(rw, tn_kb_cast(kb, y, dtype));
+}
+
+/* The contraction with these weights and this bias, cast as before. */
+static tn_value *rebuild(tn_rewrite *rw, const contraction *c, tn_value *weight, tn_value *bias) {
+    tn_kb *kb = &rw->kb;
+    tn_value *operands[3] = {c->node->operands[0], weight, bias};
+    tn_arg args[10];
+    uint32_t arg_count = c->node->op->schema->param_count;
+    for (uint32_t i = 0; i < arg_count; i++)
+        args[i] = c->node->args[i];
+    args[2] = bias ? tn_arg_value(2) : (tn_arg){.kind = TN_ARG_NONE};
+    tn_prim prim = c->is_conv ? TN_PRIM_CONV : TN_PRIM_MATMUL;
+    tn_value *y = tn_kb_node(kb, prim, operands, bias ? 3 : 2, args, arg_count);
+    return tn_kb_cast(kb, y, c->widened);
+}
+
+/* The vector shaped to run along the weights' output channels. */
+static tn_value *along_weight(tn_rewrite *rw, const contraction *c, tn_value *vector) {
+    const tn_sym *dims[TN_MAX_RANK];
+    uint32_t rank = c->weight->type.rank;
+    if (!c->is_conv)
+        return vector; /* [K, N] has them last */
+    for (uint32_t d = 0; d < rank; d++)
+        dims[d] = tn_sym_const(rw->graph->syms, 1);
+    dims[c->node->args[8].b ? 1 : 0] = c->channels;
+    return tn_rewrite_fold(rw, tn_kb_reshape(&rw->kb, vector, dims, rank));
+}
+
+static tn_value *join_scale(tn_rewrite *rw, const contraction *c, tn_prim prim, tn_value *scale) {
+    tn_dtype dtype = c->weight->type.dtype;
+    bool is_simple =
+        tn_is_const(c->weight) && c->weight->use_count == 1 && tn_is_const(scale) &&
+        (c->is_conv || c->weight->type.rank == 2) &&
+        (!c->bias || (tn_is_const(c->bias) && (c->is_conv || is_per_channel(c, c->bias))));
+    if (!is_simple || !tn_sym_is_const(c->channels) || !is_per_channel(c, scale))
+        return NULL;
+    tn_value *vector = as_vector(rw, c, scale);
+    if (!vector)
+        return NULL;
+    tn_value *weight = compute(rw, prim, c->weight, along_weight(rw, c, vector), dtype);
+    tn_value *bias = c->bias;
+    if (bias) {
+        /* A convolution's bias is [O] already; its only dim must not be taken for a spatial one. */
+        bias = c->is_conv ? bias : as_vector(rw, c, bias);
+        bias = compute(rw, prim, bias, vector, dtype);
+    }
+    if (rw->kb.status)
+        return NULL;
+    tn_rewrite_swap_names(weight, c->weight); /* nothing else uses the old one */
+    return rebuild(rw, c, weight, bias);
+}
+
+static tn_value *join_shift(tn_rewrite *rw, const contraction *c, tn_prim prim, tn_value *shift) {
+    tn_dtype dtype = c->weight->type.dtype;
+    bool is_const = tn_is_const(shift);
+    bool has_const_bias = !c->bias || (tn_is_const(c->bias) && is_const);
+    if (!tn_sym_is_const(c->channels) || !is_per_channel(c, shift) || !has_const_bias ||
+        (!is_const && (prim != TN_PRIM_ADD || shift->type.dtype != dtype)))
+        return NULL;
+    if (c->bias && !c->is_conv && !is_per_channel(c, c->bias))
+        return NULL;
+    tn_value *vector = as_vector(rw, c, shift), *bias = c->bias;
+    if (bias)
+        bias = compute(rw, prim, c->is_conv ? bias : as_vector(rw, c, bias), vector, dtype);
+    else if (is_const)
+        bias = compute(rw, prim, tn_kb_float(&rw->kb, dtype, 0), vector, dtype);
+    else
+        bias = vector;
+    return rw->kb.status ? NULL : rebuild(rw, c, c->weight, bias);
+}
+
+static tn_value *join(tn_rewrite *rw, tn_node *node) {
+    tn_prim prim = tn_node_prim(node);
+    if (prim != TN_PRIM_MUL && prim != TN_PRIM_DIV && prim != TN_PRIM_ADD && prim != TN_PRIM_SUB)
+        return NULL;
+    bool commutes = prim == TN_PRIM_MUL || prim == TN_PRIM_ADD;
+    for (uint32_t i = 0; i < (commutes ? 2u : 1u); i++) {
+        contraction c;
+        tn_value *other = node->operands[1 - i];
+        if (!match_contraction(rw, node->operands[i], &c) ||
+            !tn_type_equal(&node->operands[i]->type, &node->results[0]->type))
+            continue;
+        bool is_scale = prim == TN_PRIM_MUL || prim == TN_PRIM_DIV;
+        tn_value *y = is_scale ? join_scale(rw, &c, prim, other) : join_shift(rw, &c, prim, other);
+        if (y || rw->kb.status)
+            return y;
+    }
+    return NULL;
+}
+
+static tn_status run(tn_pass_ctx *ctx, tn_graph *graph) {
+    return tn_rewrite_run(ctx, graph, join);
+}
+
+const tn_pass tn_pass_contract_affine = {
+    "contract-affine", "folds batch norm, scales and biases into contractions", run};
