@@ -20,23 +20,35 @@ const tn_pass *const *tn_pass_kernel_pipeline(size_t *out_count) {
     return pipeline;
 }
 
+/* The i-th pass of both pipelines, NULL past the last. */
+static const tn_pass *pass_at(size_t i) {
+    size_t model_count;
+    const tn_pass *const *model = tn_pass_model_pipeline(&model_count);
+    if (i < model_count)
+        return model[i];
+    i -= model_count;
+    return i < sizeof pipeline / sizeof pipeline[0] ? pipeline[i] : NULL;
+}
+
 size_t tn_pass_list(const tn_pass **out_passes, size_t capacity) {
     size_t count = 0;
-    for (size_t i = 0; i < sizeof pipeline / sizeof pipeline[0]; i++) {
+    const tn_pass *pass;
+    for (size_t i = 0; (pass = pass_at(i)); i++) {
         bool is_new = true;
         for (size_t j = 0; j < i; j++)
-            is_new = is_new && pipeline[j] != pipeline[i];
+            is_new = is_new && pass_at(j) != pass;
         if (is_new && count < capacity)
-            out_passes[count] = pipeline[i];
+            out_passes[count] = pass;
         count += is_new;
     }
     return count;
 }
 
 const tn_pass *tn_pass_find(tn_str name) {
-    for (size_t i = 0; i < sizeof pipeline / sizeof pipeline[0]; i++)
-        if (tn_str_is(name, pipeline[i]->name))
-            return pipeline[i];
+    const tn_pass *pass;
+    for (size_t i = 0; (pass = pass_at(i)); i++)
+        if (tn_str_is(name, pass->name))
+            return pass;
     return NULL;
 }
 
