@@ -74,6 +74,10 @@ static const fusion_case cases[] = {
              " %0: f32[2, 6, 20] = k::take(%t, %i, 0)\n %1: f32[2, 6, 20] = k::add(%0, %p)\n "
              "return %1\n}\n",
      .kernels = 1},
+    {.name = "take whose lanes read entries of their own",
+     .text = "graph g {\n input %t: f32[3, 11]\n input %i: i64[2, 6]\n"
+             " %0: f32[3, 2, 6] = k::take(%t, %i, 1)\n return %0\n}\n",
+     .kernels = 1},
     {.name = "compare, select, iota",
      .text =
          "graph g {\n input %x: f32[6, 6]\n %i: i64[6, 6] = k::iota([6, 6], 0, 0, 1, dtype=i64)\n"
@@ -113,6 +117,43 @@ static const fusion_case cases[] = {
              " %u: f32[5, 32] = k::slice(%0, [0, 32], [5, 32], [1, 1])\n"
              " %s: f32[5, 32] = k::silu(%g)\n %1: f32[5, 32] = k::mul(%s, %u)\n return %1\n}\n",
      .kernels = 1},
+    {.name = "bf16 pool",
+     .text = "graph g {\n input %x: bf16[1, 16, 32, 32]\n"
+             " %0: bf16[1, 16, 16, 16], %i: i64[1, 16, 16, 16] = k::max_pool(%x, [3, 3], [2, 2], "
+             "[1, 1], [1, 1], [16, 16])\n"
+             " return %0\n}\n",
+     .tolerance = 5e-3},
+    {.name = "bf16 stem",
+     .text = "graph g {\n input %x: bf16[1, 3, 64, 64]\n const %w: bf16[16, 3, 7, 7] = @S\n"
+             " %0: bf16[1, 16, 32, 32] = k::conv(%x, %w, none, [2, 2], [3, 3], [3, 3], [1, 1], 1, "
+             "false, [0, 0])\n"
+             " return %0\n}\n",
+     .tolerance = 5e-3},
+    {.name = "bf16 3x3 convolution with residual",
+     .text = "graph g {\n input %x: bf16[1, 16, 16, 16]\n const %w: bf16[16, 16, 3, 3] = @T\n "
+             "const %b: bf16[16] = @B\n"
+             " %0: bf16[1, 16, 16, 16] = k::conv(%x, %w, %b, [1, 1], [1, 1], [1, 1], [1, 1], 1, "
+             "false, [0, 0])\n"
+             " %1: bf16[1, 16, 16, 16] = k::add(%0, %x)\n %2: bf16[1, 16, 16, 16] = k::relu(%1)\n"
+             " return %2\n}\n",
+     .tolerance = 5e-3},
+    {.name = "bf16 1x1 convolution with stride",
+     .text = "graph g {\n input %x: bf16[1, 16, 16, 16]\n const %w: bf16[16, 16, 1, 1] = @V\n"
+             " %0: bf16[1, 16, 8, 8] = k::conv(%x, %w, none, [2, 2], [0, 0], [0, 0], [1, 1], 1, "
+             "false, [0, 0])\n"
+             " return %0\n}\n",
+     .tolerance = 5e-3},
+    {.name = "bf16 vector times matrix",
+     .text = "graph g {\n input %x: bf16[1, 47]\n const %w: bf16[47, 50] = @M\n const %b: bf16[50] "
+             "= @N\n"
+             " %0: bf16[1, 50] = k::matmul(%x, %w, %b)\n return %0\n}\n",
+     .tolerance = 5e-3},
+    {.name = "bf16 mean over positions, then a matrix",
+     .text = "graph g {\n input %x: bf16[1, 128, 2, 2]\n const %w: bf16[128, 18] = @T\n"
+             " %0: bf16[1, 128, 1, 1] = k::reduce_mean(%x, [2, 3], true)\n"
+             " %1: bf16[1, 128] = k::reshape(%0, [1, 128])\n"
+             " %2: bf16[1, 18] = k::matmul(%1, %w, none)\n return %2\n}\n",
+     .tolerance = 5e-3},
     {.name = "pools",
      .text = "graph g {\n input %x: f32[2, 19, 9, 11]\n"
              " %0: f32[2, 19, 5, 6], %i: i64[2, 19, 5, 6] = k::max_pool(%x, [3, 3], [2, 2], [1, "
@@ -121,12 +162,14 @@ static const fusion_case cases[] = {
              " %2: f32[2, 19, 1, 1] = k::adaptive_avg_pool(%x, [1, 1])\n return %0, %1, %2\n}\n"},
 };
 
-/* Lists of numbers in place of "@W" (432), "@B" (16), "@V" (256), "@G" (512). */
+/* Lists of numbers in place of "@W" (432), "@B" (16), "@V" (256), "@G" (512), "@S" (2352), "@T"
+ * (2304) and so on. */
 static void expand_constants(const char *text, char *out, size_t capacity) {
     static const struct {
         char name;
         int count;
-    } lists[] = {{'W', 432}, {'B', 16}, {'V', 256}, {'G', 512}};
+    } lists[] = {{'W', 432},  {'B', 16},   {'V', 256},  {'G', 512},
+                 {'S', 2352}, {'T', 2304}, {'M', 2350}, {'N', 50}};
     size_t used = 0;
     for (; *text; text++) {
         int count = 0;

@@ -272,10 +272,10 @@ static tn_status finish(attempt *a, tn_kernel_print *kernel, tn_buf *text,
     return tn_segment_end_kernel(s, kernel, text, emitted, weights, &info, &a->stored, 1);
 }
 
-/* Begins the kernel and prints the store function, KERNEL_store. */
+/* Begins the kernel and prints the store function, KERNEL_epilogue. */
 static void begin(attempt *a, tn_kernel_print *kernel, tn_buf *text) {
     tn_segment_begin_kernel(a->s, kernel, text);
-    tn_nest_store_function(kernel, "KERNEL_store", a->store.layout.rank, a->anchor.acc_count,
+    tn_nest_store_function(kernel, "KERNEL_epilogue", a->store.layout.rank, a->anchor.acc_count,
                            &a->builder, a->expr, &a->store);
 }
 
@@ -347,7 +347,7 @@ static tn_status print_product(attempt *at, const product *p) {
                          .k = p->a.dims[p->a.rank - 1],
                          .b_is_const = p->b_is_const,
                          .is_paired = at->is_paired,
-                         .store = "KERNEL_store"};
+                         .store = "KERNEL_epilogue"};
     memcpy(spec.batch, space->dims, spec.batch_rank * sizeof *spec.batch);
     tn_status status = operand_tensor(s, &kernel, &p->a_place, a, &p->a, &spec.a);
     if (!status && p->b_is_const) {
@@ -495,7 +495,7 @@ static tn_status emit_conv(attempt *at, bool *out_is_fused) {
                          .dilation_h = spatial(&node->args[6], 0, 1),
                          .dilation_w = spatial(&node->args[6], 1, 1),
                          .weight_buf = tn_kernel_buf(&kernel, TN_CONST_BUFFER + w->id),
-                         .store = "KERNEL_store"};
+                         .store = "KERNEL_epilogue"};
     tn_cg_kernel emitted = {0};
     status = operand_tensor(s, &kernel, &x_place, x, &x_layout, &spec.x);
     if (!status)
@@ -568,7 +568,7 @@ static tn_status emit_attention(attempt *at, bool *out_is_fused) {
                               .scale = node->args[4].f,
                               .is_causal = node->args[5].b,
                               .causal_offset = node->args[6].i,
-                              .store = "KERNEL_store"};
+                              .store = "KERNEL_epilogue"};
     memcpy(spec.batch, type->dims, spec.batch_rank * sizeof *spec.batch);
     tn_cg_tensor *tensors[4] = {&spec.q, &spec.k, &spec.v, &spec.mask};
     tn_status status = NULL;
@@ -647,7 +647,7 @@ static tn_status row_operands(attempt *at) {
 static tn_status emit_rows(attempt *at, bool *out_is_fused) {
     tn_segment *s = at->s;
     const tn_value *x = at->node->operands[0];
-    tn_row_spec spec = {.name = "KERNEL", .load = "KERNEL_load", .store = "KERNEL_store"};
+    tn_row_spec spec = {.name = "KERNEL", .load = "KERNEL_prologue", .store = "KERNEL_epilogue"};
     row_space(at, &spec);
     TN_TRY(row_operands(at));
     tn_expr_builder source;
@@ -666,7 +666,7 @@ static tn_status emit_rows(attempt *at, bool *out_is_fused) {
     spec.outer_rank = space->rank - 1;
     memcpy(spec.outer, space->dims, spec.outer_rank * sizeof *spec.outer);
     spec.n = space->dims[spec.outer_rank];
-    tn_nest_load_function(&kernel, "KERNEL_load", space->rank, &source, expr);
+    tn_nest_load_function(&kernel, "KERNEL_prologue", space->rank, &source, expr);
     tn_cg_kernel emitted = {0};
     tn_status status = tn_emit_rows(&s->cg, &spec, &emitted);
     if (status) {
@@ -699,7 +699,7 @@ static tn_status emit_pool(attempt *at, bool *out_is_fused) {
     tn_kernel_print kernel;
     tn_buf text;
     begin(at, &kernel, &text);
-    tn_nest_load_function(&kernel, "KERNEL_load", 4, &source, expr);
+    tn_nest_load_function(&kernel, "KERNEL_prologue", 4, &source, expr);
     const tn_layout *space = &at->store.layout;
     tn_pool_spec spec = {.name = "KERNEL",
                          .is_max = is_max,
@@ -718,8 +718,8 @@ static tn_status emit_pool(attempt *at, bool *out_is_fused) {
                          .dilation_h = is_max ? node->args[4].ints[0]->value : 1,
                          .dilation_w = is_max ? node->args[4].ints[1]->value : 1,
                          .divisor = is_max ? 0 : node->args[4].i->value,
-                         .load = "KERNEL_load",
-                         .store = "KERNEL_store"};
+                         .load = "KERNEL_prologue",
+                         .store = "KERNEL_epilogue"};
     tn_cg_kernel emitted = {0};
     tn_status status = tn_emit_pool(&s->cg, &spec, &emitted);
     if (status) {

@@ -202,16 +202,39 @@ static const char *load_text(tn_kernel_print *kernel, const tn_expr *e, const ch
                       lane_stride(cg, &e->layout));
 }
 
-/* The checked position of an entry: an index outside is reported and reads entry 0. */
+/* Whether the lanes of an expression differ. */
+static bool varies_by_lane(const tn_expr *e) {
+    bool has_layout = e->kind == TN_EXPR_LOAD || e->kind == TN_EXPR_IOTA || e->kind == TN_EXPR_TAKE;
+    uint32_t rank = e->layout.rank;
+    if (e->kind == TN_EXPR_ACC)
+        return true;
+    if (has_layout && rank > 0 && !tn_sym_is(e->layout.strides[rank - 1], 0) &&
+        !tn_sym_is(e->layout.dims[rank - 1], 1))
+        return true;
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        if (varies_by_lane(e->args[i]))
+            return true;
+    return false;
+}
+
+/* One entry for all lanes is a load at its position; otherwise each lane reads an entry of its own.
+ * An index outside is reported and reads entry 0. */
 static const char *take_text(tn_kernel_print *kernel, const tn_expr *e) {
     tn_cg *cg = kernel->cg;
-    kernel->needs_error = true;
-    const char *entry =
-        tn_cg_text(cg, "tn_checked_index((int64_t)x%u[0], %s, buf[%u])", e->args[0]->id,
-                   tn_cg_sym(cg, e->sym), tn_kernel_buf(kernel, kernel->error_buffer));
-    return load_text(kernel, e,
-                     tn_cg_text(cg, "%s + %s * %s", position(cg, &e->layout), entry,
-                                tn_cg_sym(cg, e->take_stride)));
+    const tn_expr *index = e->args[0];
+    uint32_t error = tn_kernel_buf(kernel, kernel->error_buffer);
+    const char *bound = tn_cg_sym(cg, e->sym), *stride = tn_cg_sym(cg, e->take_stride);
+    if (!varies_by_lane(index)) {
+        const char *entry = tn_cg_text(cg, "tn_checked_index((int64_t)x%u[0], %s, buf[%u])",
+                                       index->id, bound, error);
+        return load_text(kernel, e,
+                         tn_cg_text(cg, "%s + %s * %s", position(cg, &e->layout), entry, stride));
+    }
+    bool is_wide = tn_expr_class(index->dtype) == 'l';
+    const char *entries = tn_cg_text(cg, is_wide ? "x%u" : "tn_cast_i_l(x%u)", index->id);
+    return tn_cg_text(cg, "tn_take_%s(%s, %s, lanes, %s, %s, %s, buf[%u])", tn_dtype_name(e->dtype),
+                      address(kernel, e->buffer, e->dtype, position(cg, &e->layout), true),
+                      lane_stride(cg, &e->layout), entries, bound, stride, error);
 }
 
 static const char *iota_text(tn_cg *cg, const tn_expr *e) {

@@ -11,8 +11,8 @@ typedef struct tn_kernel_print {
     tn_cg *cg;
     uint32_t *bufs; /* program buffers in the order of buf[] */
     size_t buf_count, buf_capacity;
-    uint32_t error_buffer; /* program buffer for tn_kernel_error; TN_NO_INDEX until one is needed */
-    bool needs_error;
+    uint32_t
+        error_buffer; /* program buffer for tn_kernel_error, used when a kernel reads indices */
 } tn_kernel_print;
 
 /* The position of a program buffer in buf[]; adds it. */

@@ -39,7 +39,7 @@ bool tn_segment_preferred_order(const tn_segment *s, const tn_value *value, uint
             return is_permuted;
         if (prim != TN_PRIM_PERMUTE)
             return false;
-        uint32_t composed[TN_MAX_RANK];
+        uint32_t composed[TN_MAX_RANK] = {0};
         for (uint32_t d = 0; d < value->type.rank; d++)
             composed[d] = out_order[node->args[1].ints[d]->value];
         memcpy(out_order, composed, sizeof composed);
@@ -397,7 +397,7 @@ static tn_status build_box(tn_segment *s, const tn_value *value, const box *b,
 /* Fills `list`, splitting boxes and storing what blocks. */
 static tn_status build_nests(tn_segment *s, const tn_value *value, const tn_place *place,
                              nest_list *list) {
-    box pending[NESTS_MAX];
+    box pending[NESTS_MAX] = {0};
     size_t pending_count = 1;
     for (uint32_t d = 0; d < value->type.rank; d++) {
         pending[0].starts[d] = tn_sym_const(s->syms, 0);

@@ -63,7 +63,7 @@ static tn_status run(tn_arena *arena, char *const *argv, const char **out_text, 
         return tn_error_make(TN_TOOLCHAIN, "running %s: %s", argv[0], strerror(error));
     }
     size_t len = 0;
-    char overflow[512];
+    char overflow[512] = {0};
     for (;;) {
         bool is_full = len == OUTPUT_MAX;
         ssize_t got = read(fds[0], is_full ? overflow : text + len,

@@ -25,23 +25,20 @@ static tn_status write_all(int fd, const uint8_t *data, size_t bytes) {
     return NULL;
 }
 
-static tn_status open_object(const uint8_t *data, size_t bytes, void **out_handle) {
-    int fd = memfd_create("tenon-engine", MFD_CLOEXEC);
-    if (fd < 0)
+/* The loader takes an object whose path it knows for the one that it has, so the descriptor, which
+ * is part of the path, stays open until the code is unloaded. */
+static tn_status open_object(const uint8_t *data, size_t bytes, tn_cpu_code *code) {
+    code->fd = memfd_create("tenon-engine", MFD_CLOEXEC);
+    if (code->fd < 0)
         return tn_error_make(TN_IO, "memfd_create: %s", strerror(errno));
-    tn_status status = write_all(fd, data, bytes);
-    if (!status) {
-        char path[32];
-        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-        *out_handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        if (!*out_handle) {
-            const char *reason = dlerror();
-            status = tn_error_make(TN_IO, "loading the engine's code: %s",
-                                   reason ? reason : "unknown error");
-        }
-    }
-    close(fd);
-    return status;
+    TN_TRY(write_all(code->fd, data, bytes));
+    char path[32];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", code->fd);
+    code->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (code->handle)
+        return NULL;
+    const char *reason = dlerror();
+    return tn_error_make(TN_IO, "loading the engine's code: %s", reason ? reason : "unknown error");
 }
 
 static tn_status resolve(const tn_program *program, tn_cpu_code *code) {
@@ -75,7 +72,7 @@ static tn_status refuse_features(const tn_program *program, const tn_allocator *
 
 tn_status tn_cpu_code_load(const tn_allocator *allocator, const tn_program *program,
                            tn_cpu_code *out_code) {
-    *out_code = (tn_cpu_code){.allocator = *allocator};
+    *out_code = (tn_cpu_code){.allocator = *allocator, .fd = -1};
     if (program->kernel_count == 0)
         return NULL;
     if (program->blob_count == 0)
@@ -90,8 +87,9 @@ tn_status tn_cpu_code_load(const tn_allocator *allocator, const tn_program *prog
         return refuse_features(program, allocator, program->blobs[0].features & ~features);
     if (chosen->features & TN_CPU_AMX_TILE)
         TN_TRY(tn_cpu_enable_amx());
-    TN_TRY(open_object(program->code + chosen->offset, (size_t)chosen->bytes, &out_code->handle));
-    tn_status status = resolve(program, out_code);
+    tn_status status = open_object(program->code + chosen->offset, (size_t)chosen->bytes, out_code);
+    if (!status)
+        status = resolve(program, out_code);
     if (status)
         tn_cpu_code_unload(out_code);
     return status;
@@ -100,7 +98,9 @@ tn_status tn_cpu_code_load(const tn_allocator *allocator, const tn_program *prog
 void tn_cpu_code_unload(tn_cpu_code *code) {
     if (code->handle)
         dlclose(code->handle);
+    if (code->fd >= 0)
+        close(code->fd);
     tn_alloc_free(&code->allocator, code->functions,
                   code->function_count * sizeof *code->functions);
-    *code = (tn_cpu_code){.allocator = code->allocator};
+    *code = (tn_cpu_code){.allocator = code->allocator, .fd = -1};
 }

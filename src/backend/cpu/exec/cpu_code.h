@@ -12,6 +12,7 @@ typedef void (*tn_kernel_fn)(void *const *buf, const int64_t *sym, int64_t task_
 /* A loaded shared object. Thread-safe once loaded. */
 typedef struct tn_cpu_code {
     void *handle;            /* of dlopen; NULL when the program has no kernels */
+    int fd;                  /* memory that the code was loaded from; open as long as the handle */
     tn_kernel_fn *functions; /* one per kernel of the program */
     uint32_t function_count;
     tn_allocator allocator;
