@@ -67,32 +67,40 @@ bool tn_affine_sub(tn_syms *syms, const tn_affine *a, const tn_affine *b, tn_aff
 
 /* ---- constants and creation ------------------------------------------------------------------ */
 
-/* A constant that counts along one dim. */
+/* A constant whose elements are such a function: the second element along each dim gives its
+ * coefficient, and every other element must agree. */
 static bool find_const(tn_syms *syms, const tn_value *value, tn_affine *out) {
     const tn_type *type = &value->type;
-    int64_t bytes = (int64_t)tn_dtype_bytes(type->dtype), size = 1;
-    uint32_t dim = 0;
+    int64_t bytes = (int64_t)tn_dtype_bytes(type->dtype), index[TN_MAX_RANK] = {0};
+    const uint8_t *first = value->data->data;
+    uint64_t coef[TN_MAX_RANK] = {0};
+    for (uint32_t d = 0; d < type->rank; d++)
+        if (type->dims[d]->value == 0)
+            return false;
+    uint64_t start = (uint64_t)tn_elem_get_i64(type->dtype, first);
+    *out = constant(syms, type->rank, tn_sym_const(syms, (int64_t)start));
     for (uint32_t d = 0; d < type->rank; d++) {
         if (type->dims[d]->value == 1)
             continue;
-        if (size != 1 || type->dims[d]->value == 0)
-            return false; /* two dims that count, or no element */
-        size = type->dims[d]->value;
-        dim = d;
+        const uint8_t *second = first + value->data->strides[d] * bytes;
+        coef[d] = (uint64_t)tn_elem_get_i64(type->dtype, second) - start;
+        out->coef[d] = tn_sym_const(syms, (int64_t)coef[d]);
     }
-    const uint8_t *element = value->data->data;
-    int64_t first = tn_elem_get_i64(type->dtype, element), step = 0;
-    for (int64_t i = 1; i < size; i++) {
-        element += value->data->strides[dim] * bytes;
-        uint64_t seen = (uint64_t)tn_elem_get_i64(type->dtype, element);
-        if (i == 1)
-            step = (int64_t)(seen - (uint64_t)first);
-        if (seen != (uint64_t)first + (uint64_t)step * (uint64_t)i)
+    for (uint32_t d = type->rank; d-- > 0;) { /* every index but the first */
+        if (++index[d] == type->dims[d]->value) {
+            index[d] = 0;
+            continue;
+        }
+        uint64_t wanted = start;
+        int64_t offset = 0;
+        for (uint32_t e = 0; e < type->rank; e++) {
+            wanted += coef[e] * (uint64_t)index[e];
+            offset += index[e] * value->data->strides[e];
+        }
+        if ((uint64_t)tn_elem_get_i64(type->dtype, first + offset * bytes) != wanted)
             return false;
+        d = type->rank;
     }
-    *out = constant(syms, type->rank, tn_sym_const(syms, first));
-    if (size > 1)
-        out->coef[dim] = tn_sym_const(syms, step);
     return true;
 }
 

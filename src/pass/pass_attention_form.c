@@ -79,11 +79,14 @@ static tn_value *unexpanded(tn_value *value) {
     return expand ? expand->operands[0] : value;
 }
 
-/* All leading dims are 1 and the last two are queries and keys. */
-static bool is_square(const masking *m, const tn_type *type) {
-    if (type->rank < 2 || type->dims[type->rank - 1] != m->keys ||
-        type->dims[type->rank - 2] != m->queries)
-        return false;
+/* The last two dims are queries and keys. */
+static bool is_by_position(const masking *m, const tn_type *type) {
+    return type->rank >= 2 && type->dims[type->rank - 1] == m->keys &&
+           type->dims[type->rank - 2] == m->queries;
+}
+
+/* Nothing before queries and keys but dims of size 1. */
+static bool has_no_lead(const tn_type *type) {
     for (uint32_t d = 0; d + 2 < type->rank; d++)
         if (!tn_sym_is(type->dims[d], 1))
             return false;
@@ -99,7 +102,7 @@ static const tn_sym *compared_offset(tn_rewrite *rw, const masking *m, const tn_
     if (!compare)
         compare = tn_match(inner, TN_PRIM_LE);
     tn_affine a, b, diff;
-    if (!compare || !is_square(m, &value->type))
+    if (!compare || !is_by_position(m, &value->type))
         return NULL;
     uint32_t swap = not_node ? 1 : 0; /* not (a < b) is b <= a */
     if (!tn_affine_of(syms, compare->operands[swap], &a) ||
@@ -185,7 +188,7 @@ static bool absorb(tn_rewrite *rw, masking *m, const tn_value *value) {
         return true;
     if (value->kind != TN_VALUE_CONST)
         return value->type.dtype == TN_BOOL && add_causal(rw, m, compared_offset(rw, m, value));
-    if (!is_square(m, &value->type))
+    if (!is_by_position(m, &value->type) || !has_no_lead(&value->type))
         return false;
     tn_tensor tensor = tn_tensor_of_const(value);
     int64_t offset = 0;

@@ -2,8 +2,8 @@
  * sums into the bias: batch norm (scale and shift per channel), scaled projections, biases.
  *
  * New weights are computed in f32 (f64 for f64) and rounded once to the weights' dtype. A widening
- * cast between the contraction and the map moves behind it; the result was rounded there already.
- */
+ * cast between the contraction and the map moves behind it (the result was rounded there already),
+ * and so does a permute. */
 #include "pass/kernel_passes.h"
 #include "pass/rewrite.h"
 
@@ -11,7 +11,8 @@
 typedef struct contraction {
     const tn_node *node;
     bool is_conv;
-    uint32_t channel_dim;   /* of the result */
+    const tn_node *permute; /* of the result, before the map; NULL: none */
+    uint32_t channel_dim;   /* of what the map sees */
     const tn_sym *channels; /* size of that dim */
     tn_value *weight, *bias;
     tn_dtype widened; /* of the cast behind it, or its own dtype */
@@ -29,6 +30,12 @@ static bool match_contraction(const tn_rewrite *rw, const tn_value *value, contr
             return false;
         value = x;
     }
+    out->permute = tn_match(value, TN_PRIM_PERMUTE);
+    if (out->permute) {
+        value = out->permute->operands[0];
+        if (!tn_match_once(rw->graph, value))
+            return false;
+    }
     const tn_node *conv = tn_match(value, TN_PRIM_CONV), *matmul = tn_match(value, TN_PRIM_MATMUL);
     out->node = conv ? conv : matmul;
     if (!out->node || value->type.dtype > TN_BF16)
@@ -36,6 +43,9 @@ static bool match_contraction(const tn_rewrite *rw, const tn_value *value, contr
     out->is_conv = conv != NULL;
     out->channel_dim = conv ? 1 : value->type.rank - 1;
     out->channels = value->type.dims[out->channel_dim];
+    for (uint32_t d = 0; out->permute && d < value->type.rank; d++)
+        if (out->permute->args[1].ints[d]->value == (conv ? 1 : (int64_t)value->type.rank - 1))
+            out->channel_dim = d;
     out->weight = out->node->operands[1];
     out->bias = tn_node_arg_value(out->node, 2);
     return conv ? !conv->args[8].b || conv->args[7].i->value == 1 : true;
@@ -54,6 +64,21 @@ static bool is_per_channel(const contraction *c, const tn_value *value) {
             return false;
     }
     return true;
+}
+
+/* There is no bias, or one number per channel. */
+static bool has_vector_bias(const contraction *c) {
+    const tn_type *type = c->bias ? &c->bias->type : NULL;
+    if (!type || c->is_conv)
+        return true;
+    for (uint32_t d = 0; d + 1 < type->rank; d++)
+        if (!tn_sym_is(type->dims[d], 1))
+            return false;
+    return type->rank > 0 && type->dims[type->rank - 1] == c->channels;
+}
+
+static tn_value *vector_bias(tn_rewrite *rw, const contraction *c) {
+    return tn_rewrite_fold(rw, tn_kb_reshape(&rw->kb, c->bias, &c->channels, 1));
 }
 
 /* The channels as a vector; a single number is expanded. */
@@ -91,6 +116,11 @@ static tn_value *rebuild(tn_rewrite *rw, const contraction *c, tn_value *weight,
     args[2] = bias ? tn_arg_value(2) : (tn_arg){.kind = TN_ARG_NONE};
     tn_prim prim = c->is_conv ? TN_PRIM_CONV : TN_PRIM_MATMUL;
     tn_value *y = tn_kb_node(kb, prim, operands, bias ? 3 : 2, args, arg_count);
+    uint32_t order[TN_MAX_RANK];
+    for (uint32_t d = 0; c->permute && d < c->permute->results[0]->type.rank; d++)
+        order[d] = (uint32_t)c->permute->args[1].ints[d]->value;
+    if (c->permute)
+        y = tn_kb_permute(kb, y, order);
     return tn_kb_cast(kb, y, c->widened);
 }
 
@@ -108,22 +138,16 @@ static tn_value *along_weight(tn_rewrite *rw, const contraction *c, tn_value *ve
 
 static tn_value *join_scale(tn_rewrite *rw, const contraction *c, tn_prim prim, tn_value *scale) {
     tn_dtype dtype = c->weight->type.dtype;
-    bool is_simple =
-        tn_is_const(c->weight) && c->weight->use_count == 1 && tn_is_const(scale) &&
-        (c->is_conv || c->weight->type.rank == 2) &&
-        (!c->bias || (tn_is_const(c->bias) && (c->is_conv || is_per_channel(c, c->bias))));
+    bool is_simple = tn_is_const(c->weight) && c->weight->use_count == 1 && tn_is_const(scale) &&
+                     (c->is_conv || c->weight->type.rank == 2) &&
+                     (!c->bias || (tn_is_const(c->bias) && has_vector_bias(c)));
     if (!is_simple || !tn_sym_is_const(c->channels) || !is_per_channel(c, scale))
         return NULL;
     tn_value *vector = as_vector(rw, c, scale);
     if (!vector)
         return NULL;
     tn_value *weight = compute(rw, prim, c->weight, along_weight(rw, c, vector), dtype);
-    tn_value *bias = c->bias;
-    if (bias) {
-        /* A convolution's bias is [O] already; its only dim must not be taken for a spatial one. */
-        bias = c->is_conv ? bias : as_vector(rw, c, bias);
-        bias = compute(rw, prim, bias, vector, dtype);
-    }
+    tn_value *bias = c->bias ? compute(rw, prim, vector_bias(rw, c), vector, dtype) : NULL;
     if (rw->kb.status)
         return NULL;
     tn_rewrite_swap_names(weight, c->weight); /* nothing else uses the old one */
@@ -133,15 +157,13 @@ static tn_value *join_scale(tn_rewrite *rw, const contraction *c, tn_prim prim, 
 static tn_value *join_shift(tn_rewrite *rw, const contraction *c, tn_prim prim, tn_value *shift) {
     tn_dtype dtype = c->weight->type.dtype;
     bool is_const = tn_is_const(shift);
-    bool has_const_bias = !c->bias || (tn_is_const(c->bias) && is_const);
+    bool has_const_bias = !c->bias || (tn_is_const(c->bias) && is_const && has_vector_bias(c));
     if (!tn_sym_is_const(c->channels) || !is_per_channel(c, shift) || !has_const_bias ||
         (!is_const && (prim != TN_PRIM_ADD || shift->type.dtype != dtype)))
         return NULL;
-    if (c->bias && !c->is_conv && !is_per_channel(c, c->bias))
-        return NULL;
-    tn_value *vector = as_vector(rw, c, shift), *bias = c->bias;
-    if (bias)
-        bias = compute(rw, prim, c->is_conv ? bias : as_vector(rw, c, bias), vector, dtype);
+    tn_value *vector = as_vector(rw, c, shift), *bias = NULL;
+    if (c->bias)
+        bias = compute(rw, prim, vector_bias(rw, c), vector, dtype);
     else if (is_const)
         bias = compute(rw, prim, tn_kb_float(&rw->kb, dtype, 0), vector, dtype);
     else

@@ -3,7 +3,7 @@
  * Exporters flatten the operands of a product to two or three dims and unflatten the result. Here
  * the flattening moves behind the product, where it meets the unflattening and vanishes:
  *   matmul(reshape(a: [.., M, K] -> [P, M, K]), reshape(b: [.., K, N] -> [P, K, N]))
- *   matmul(reshape(a: [.., K] -> [P, K]), b: [K, N])
+ *   matmul(reshape(a: [.., K] -> [P, K]), b: [K, N]), where several dims may also make the K
  *   add(reshape(y), vector) where the vector runs along a last dim that the reshape keeps
  * and a weight that was expanded over a batch is one matrix again (the simplify pass does that,
  * once the reshape between has gone). */
@@ -24,11 +24,38 @@ static tn_value *flattened(const tn_value *value, uint32_t kept) {
     return x;
 }
 
+/* The operand of a reshape to [P, K], given as [.., K] where more than one dim makes P; NULL if the
+ * reshape does not join whole dims. */
+static tn_value *unflattened(tn_rewrite *rw, const tn_value *value) {
+    const tn_node *reshape = tn_match(value, TN_PRIM_RESHAPE);
+    const tn_sym *dims[TN_MAX_RANK], *product = tn_sym_const(rw->graph->syms, 1);
+    if (!reshape)
+        return NULL;
+    tn_value *x = reshape->operands[0];
+    uint32_t lead = x->type.rank;
+    while (lead > 0 && product && product != value->type.dims[1])
+        product = tn_sym_mul(rw->graph->syms, x->type.dims[--lead], product);
+    if (product != value->type.dims[1] || lead < 2)
+        return NULL;
+    for (uint32_t d = 0; d < lead; d++)
+        dims[d] = x->type.dims[d];
+    dims[lead] = product;
+    return tn_kb_reshape(&rw->kb, x, dims, lead + 1);
+}
+
 static bool same_lead(const tn_type *a, const tn_type *b, uint32_t behind) {
     bool is_same = a->rank == b->rank;
     for (uint32_t d = 0; is_same && d + behind < a->rank; d++)
         is_same = a->dims[d] == b->dims[d];
     return is_same;
+}
+
+/* [P, X, Y] as [.., X, Y] with the leading dims of another, whose product is P too. */
+static tn_value *with_lead(tn_rewrite *rw, tn_value *value, const tn_type *other) {
+    const tn_sym *dims[TN_MAX_RANK];
+    for (uint32_t d = 0; d < other->rank; d++)
+        dims[d] = d + 2 < other->rank ? other->dims[d] : value->type.dims[d + 3 - other->rank];
+    return tn_kb_reshape(&rw->kb, value, dims, other->rank);
 }
 
 /* A bias along the last dim alone means the same for any leading dims. */
@@ -51,10 +78,18 @@ static tn_value *product_behind(tn_rewrite *rw, const tn_node *node) {
     if (bias && !is_vector(bias))
         return NULL;
     tn_value *y = NULL;
-    if (a->type.rank == 2 && b->type.rank == 2 && flattened(a, 1)) {
-        y = flattened(a, 1);
+    if (a->type.rank == 2 && b->type.rank == 2) {
+        y = unflattened(rw, a);
     } else if (a->type.rank == 3 && b->type.rank == 3) {
         tn_value *wide_a = flattened(a, 2), *wide_b = flattened(b, 2);
+        if (!wide_a || !wide_b)
+            return NULL;
+        /* Heads on one side may be groups and repeats on the other: the shorter list joins those.
+         */
+        if (wide_a->type.rank < wide_b->type.rank)
+            wide_b = with_lead(rw, b, &wide_a->type);
+        else if (wide_b->type.rank < wide_a->type.rank)
+            wide_a = with_lead(rw, a, &wide_b->type);
         if (!wide_a || !wide_b || !same_lead(&wide_a->type, &wide_b->type, 2))
             return NULL;
         y = wide_a;

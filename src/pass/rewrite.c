@@ -101,6 +101,19 @@ tn_status tn_rewrite_run(tn_pass_ctx *ctx, tn_graph *graph, tn_rewrite_rule rule
     return NULL;
 }
 
+/* A unary map of an expand is the expand of the map: computed once per distinct element. */
+static tn_value *map_before_expand(tn_rewrite *rw, const tn_node *node) {
+    tn_kb *kb = &rw->kb;
+    const tn_node *expand =
+        tn_match(node->operand_count == 1 ? node->operands[0] : NULL, TN_PRIM_EXPAND);
+    if (!expand || tn_prim_class_of(tn_node_prim(node)) != TN_CLASS_MAP)
+        return NULL;
+    tn_value *y = tn_kb_node(kb, tn_node_prim(node), expand->operands, 1, node->args,
+                             node->op->schema->param_count);
+    const tn_type *type = &node->results[0]->type;
+    return tn_kb_expand(kb, tn_rewrite_fold(rw, y), type->dims, type->rank);
+}
+
 tn_value *tn_rewrite_simplify(tn_rewrite *rw, tn_node *node) {
     if (node->result_count != 1)
         return NULL;
@@ -110,7 +123,8 @@ tn_value *tn_rewrite_simplify(tn_rewrite *rw, tn_node *node) {
                        .args = node->args,
                        .arg_count = node->op->schema->param_count,
                        .type = &node->results[0]->type};
-    return tn_kb_simplify(&rw->kb, &use);
+    tn_value *simpler = tn_kb_simplify(&rw->kb, &use);
+    return simpler || rw->kb.status ? simpler : map_before_expand(rw, node);
 }
 
 /* ---- matching -------------------------------------------------------------------------------- */

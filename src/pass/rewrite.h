@@ -31,7 +31,8 @@ void tn_rewrite_swap_names(tn_value *a, tn_value *b);
 /* Removes a node without uses, and then its operands' nodes, as far as that goes. */
 TN_MUST_USE tn_status tn_rewrite_drop(tn_rewrite *rw, tn_node *node, tn_node *heir);
 
-/* What the builder's own rules (src/kir/simplify.h) make of a node; NULL when none applies. */
+/* What the builder's own rules (src/kir/simplify.h) make of a node, and unary maps of expands; NULL
+ * when nothing applies. */
 tn_value *tn_rewrite_simplify(tn_rewrite *rw, tn_node *node);
 
 /* ---- matching -------------------------------------------------------------------------------- */
