@@ -682,6 +682,11 @@ static void run_case(const tn_test_unit *unit, const struct conv_case *c,
                         .strides = {group_in * c->kernel[0] * c->kernel[1],
                                     c->kernel[0] * c->kernel[1], c->kernel[1], 1},
                         .data = weight};
+    if (c->kernel[0] == 1 && c->in_h == 1) { /* 1-D */
+        tensor.rank = 3;
+        tensor.dims[2] = c->kernel[1];
+        tensor.strides[2] = 1;
+    }
     how->pack(how, &tensor, packed);
     tn_test_run(unit, kernel, (void *[]){x, packed, out, bias}, sym_values, 1);
     double error = tn_test_relative_error(out, want, out_count);

@@ -40,14 +40,6 @@ typedef struct conv {
     const tn_sym *pixel_stride, *row_stride, *copied_width;
 } conv;
 
-static int64_t const_or(const tn_sym *s, int64_t otherwise) {
-    return tn_sym_is_const(s) ? s->value : otherwise;
-}
-
-static int64_t ceildiv(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 /* ---- packing at compile time ------------------------------------------------------------------
  */
 
@@ -68,22 +60,21 @@ static size_t packed_channel(const int64_t *params, int64_t o, int64_t *out_widt
     int64_t depth = params[PARAM_GROUP_IN] * params[PARAM_KERNEL_H] * params[PARAM_KERNEL_W];
     int64_t group = o / group_out, column = o % group_out;
     int64_t panel = column / width, left = group_out - panel * width;
-    int64_t group_floats = ceildiv(group_out, lanes) * lanes * depth;
-    *out_width = left >= width ? width : ceildiv(left, lanes) * lanes;
+    int64_t group_floats = tn_ceildiv(group_out, lanes) * lanes * depth;
+    *out_width = left >= width ? width : tn_ceildiv(left, lanes) * lanes;
     return (size_t)(group * group_floats + panel * depth * width + column % width);
 }
 
 static void pack_weight(const tn_cg_pack *self, const tn_tensor *weight, void *out) {
-    assert(weight->dtype == TN_F32 && weight->rank == 4);
-    const int64_t *params = self->params, *strides = weight->strides;
+    assert(weight->dtype == TN_F32);
+    const int64_t *params = self->params;
     for (int64_t o = 0; o < params[PARAM_GROUPS] * params[PARAM_GROUP_OUT]; o++) {
         int64_t width;
         float *to = (float *)out + packed_channel(params, o, &width);
-        const float *from = (const float *)weight->data + o * strides[0];
         for (int64_t y = 0; y < params[PARAM_KERNEL_H]; y++)
             for (int64_t x = 0; x < params[PARAM_KERNEL_W]; x++)
                 for (int64_t c = 0; c < params[PARAM_GROUP_IN]; c++, to += width)
-                    *to = from[c * strides[1] + y * strides[2] + x * strides[3]];
+                    *to = *(const float *)tn_conv_weight_at(weight, o, c, y, x);
     }
 }
 
@@ -91,7 +82,7 @@ static void describe_pack(const conv *v, tn_cg_kernel *kernel) {
     const tn_conv_spec *spec = v->spec;
     int64_t lanes = v->cg->target->lanes;
     tn_cg_pack *pack = &kernel->packs[kernel->pack_count++];
-    size_t floats = (size_t)(spec->groups * ceildiv(v->group_out, lanes) * lanes * v->depth);
+    size_t floats = (size_t)(spec->groups * tn_ceildiv(v->group_out, lanes) * lanes * v->depth);
     *pack =
         (tn_cg_pack){.buf = spec->weight_buf, .bytes = floats * sizeof(float), .pack = pack_weight};
     pack->params[PARAM_LANES] = lanes;
@@ -131,13 +122,13 @@ static bool has_all_columns(const conv *v) {
 /* Output rows of a task: their input within a quarter of L2, and enough tasks. */
 static int64_t choose_block_rows(const conv *v) {
     const tn_conv_spec *spec = v->spec;
-    int64_t row_floats = const_or(v->row_stride, TYPICAL_WIDTH * spec->in_c);
+    int64_t row_floats = tn_sym_const_or(v->row_stride, TYPICAL_WIDTH * spec->in_c);
     int64_t budget = (int64_t)v->cg->target->l2_bytes / 4 / (int64_t)sizeof(float);
     int64_t rows = budget / (row_floats > 0 ? row_floats : 1);
     int64_t fitting = (rows - (spec->kernel_h - 1) * spec->dilation_h - 1) / spec->stride_h + 1;
-    int64_t height = const_or(spec->out_h, TYPICAL_WIDTH);
-    int64_t others = v->panels * spec->groups * const_or(spec->batch, 1);
-    int64_t block = others < 1 ? height : ceildiv(height, ceildiv(WANTED_TASKS, others));
+    int64_t height = tn_sym_const_or(spec->out_h, TYPICAL_WIDTH);
+    int64_t others = v->panels * spec->groups * tn_sym_const_or(spec->batch, 1);
+    int64_t block = others < 1 ? height : tn_ceildiv(height, tn_ceildiv(WANTED_TASKS, others));
     if (block > fitting)
         block = fitting;
     return block < 1 ? 1 : block;
@@ -164,7 +155,7 @@ static void choose_sizes(conv *v) {
                                .max_height = distance % L1_WAY_BYTES == 0 ? MAX_ALIASED_PIXELS : 0};
     v->tiling = tn_tile_choose(v->cg->target, &problem);
     v->panel_columns = v->tiling.vectors * v->cg->target->lanes;
-    v->panels = ceildiv(v->group_out, v->panel_columns);
+    v->panels = tn_ceildiv(v->group_out, v->panel_columns);
     v->block_rows = choose_block_rows(v);
     v->block_count = tn_sym_ceildiv(syms, spec->out_h, tn_sym_const(syms, v->block_rows));
 }
@@ -180,7 +171,8 @@ static bool fetches_ahead(const conv *v) {
 
 /* Main tiles that read one panel, as far as known. */
 static int64_t tiles_per_panel(const conv *v) {
-    return v->block_rows * ceildiv(const_or(v->spec->out_w, TYPICAL_WIDTH), v->tiling.heights[0]);
+    return v->block_rows *
+           tn_ceildiv(tn_sym_const_or(v->spec->out_w, TYPICAL_WIDTH), v->tiling.heights[0]);
 }
 
 /* ---- text -------------------------------------------------------------------------------------
@@ -188,18 +180,6 @@ static int64_t tiles_per_panel(const conv *v) {
 
 static const char *number(const conv *v, int64_t value) {
     return tn_cg_text(v->cg, "%lld", (long long)value);
-}
-
-void tn_conv_print_kernel_rows(tn_cg *cg, const tn_conv_spec *spec) {
-    long long dilation = (long long)spec->dilation_h;
-    const char *in_h = tn_cg_sym(cg, spec->in_h);
-    tn_cg_line(cg, "const int64_t iy = oy * %lld - %lld;", (long long)spec->stride_h,
-               (long long)spec->pad_top);
-    tn_cg_line(cg, "const int64_t ky_begin = iy < 0 ? (%lld - iy) / %lld : 0;", dilation - 1,
-               dilation);
-    tn_cg_line(cg, "const int64_t ky_end = iy + %lld < %s ? %lld : (%s - iy + %lld) / %lld;",
-               (long long)((spec->kernel_h - 1) * spec->dilation_h), in_h,
-               (long long)spec->kernel_h, in_h, dilation - 1, dilation);
 }
 
 /* The loops of the reduction: kernel columns are one with the channels where they are contiguous.
@@ -321,20 +301,14 @@ static void print_tiles(const conv *v) {
         tn_tile_print_functions(v->cg, &v->printer, &v->tiling, rest_columns(v));
 }
 
-/* Takes one index out of what is left of the task number. */
-static void print_index(tn_cg *cg, const char *name, const char *count) {
-    tn_cg_line(cg, "const int64_t %s = rest %% %s;", name, count);
-    tn_cg_line(cg, "rest /= %s;", count);
-}
-
 static void print_indices(const conv *v) {
     tn_cg *cg = v->cg;
     const tn_conv_spec *spec = v->spec;
     tn_cg_line(cg, "int64_t rest = task;");
-    print_index(cg, "panel", number(v, v->panels));
+    tn_contract_print_index(cg, "panel", tn_sym_const(cg->syms, v->panels));
     if (spec->groups > 1)
-        print_index(cg, "group", number(v, spec->groups));
-    print_index(cg, "block", tn_cg_sym(cg, v->block_count));
+        tn_contract_print_index(cg, "group", tn_sym_const(cg->syms, spec->groups));
+    tn_contract_print_index(cg, "block", v->block_count);
     tn_cg_line(cg, "const int64_t image = rest;");
     const char *out_h = tn_cg_sym(cg, spec->out_h);
     long long rows = (long long)v->block_rows;
@@ -351,7 +325,7 @@ static void print_panel(const conv *v) {
                                   (long long)(v->panel_columns * v->depth));
     const char *column = tn_cg_text(cg, "panel * %lld", (long long)v->panel_columns);
     if (v->spec->groups > 1) {
-        int64_t group_floats = ceildiv(v->group_out, lanes) * lanes * v->depth;
+        int64_t group_floats = tn_ceildiv(v->group_out, lanes) * lanes * v->depth;
         base = tn_cg_text(cg, "%s + group * %lld", base, (long long)group_floats);
         column = tn_cg_text(cg, "group * %lld + %s", (long long)v->group_out, column);
     }

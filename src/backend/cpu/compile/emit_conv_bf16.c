@@ -51,7 +51,7 @@ static int64_t round_up(int64_t a) {
 enum { PARAM_CHANNELS, PARAM_OUT, PARAM_GROUPS, PARAM_H, PARAM_W, PARAM_PADDED, PARAM_WINDOWS };
 
 static void pack_weight(const tn_cg_pack *self, const tn_tensor *weight, void *out) {
-    assert(weight->dtype == TN_BF16 && weight->rank == 4);
+    assert(weight->dtype == TN_BF16);
     const int64_t *p = self->params, taps_w = p[PARAM_WINDOWS] ? 1 : p[PARAM_W];
     const int64_t depth = p[PARAM_H] * taps_w * p[PARAM_PADDED];
     const int64_t group_elems = ceildiv(p[PARAM_OUT], TN_BF16_PANEL) * tn_bf16_panel_elems(depth);
@@ -63,10 +63,8 @@ static void pack_weight(const tn_cg_pack *self, const tn_tensor *weight, void *o
                     const int64_t k = p[PARAM_WINDOWS]
                                           ? y * p[PARAM_PADDED] + x * p[PARAM_CHANNELS] + c
                                           : (y * taps_w + x) * p[PARAM_PADDED] + c;
-                    const int64_t at = o * weight->strides[0] + c * weight->strides[1] +
-                                       y * weight->strides[2] + x * weight->strides[3];
                     to[tn_bf16_packed_at(depth, k, o % p[PARAM_OUT])] =
-                        ((const uint16_t *)weight->data)[at];
+                        *(const uint16_t *)tn_conv_weight_at(weight, o, c, y, x);
                 }
     }
 }

@@ -34,14 +34,6 @@ typedef struct depthwise {
     uint32_t run_count; /* 0: widths are known at run time only */
 } depthwise;
 
-static int64_t const_or(const tn_sym *s, int64_t otherwise) {
-    return tn_sym_is_const(s) ? s->value : otherwise;
-}
-
-static int64_t ceildiv(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 static int64_t clamp(int64_t x, int64_t low, int64_t high) {
     return x < low ? low : x > high ? high : x;
 }
@@ -53,26 +45,22 @@ enum { PARAM_LANES, PARAM_CHANNELS, PARAM_KERNEL_H, PARAM_KERNEL_W };
 
 /* [vector of channels][kernel row][kernel column][lane]. */
 static void pack_weight(const tn_cg_pack *self, const tn_tensor *weight, void *out) {
-    assert((weight->dtype == TN_F32 || weight->dtype == TN_BF16) && weight->rank == 4);
-    const size_t elem_bytes = weight->dtype == TN_F32 ? sizeof(float) : sizeof(uint16_t);
+    assert(weight->dtype == TN_F32 || weight->dtype == TN_BF16);
     int64_t lanes = self->params[PARAM_LANES];
     int64_t height = self->params[PARAM_KERNEL_H], width = self->params[PARAM_KERNEL_W];
     for (int64_t c = 0; c < self->params[PARAM_CHANNELS]; c++) {
         float *to = (float *)out + c / lanes * lanes * height * width + c % lanes;
         for (int64_t y = 0; y < height; y++)
-            for (int64_t x = 0; x < width; x++, to += lanes) {
-                int64_t at =
-                    c * weight->strides[0] + y * weight->strides[2] + x * weight->strides[3];
-                const char *from = (const char *)weight->data + at * (int64_t)elem_bytes;
-                *to = (float)tn_elem_get_f64(weight->dtype, from);
-            }
+            for (int64_t x = 0; x < width; x++, to += lanes)
+                *to = (float)tn_elem_get_f64(weight->dtype, tn_conv_weight_at(weight, c, 0, y, x));
     }
 }
 
 static void describe_pack(const depthwise *d, tn_cg_kernel *kernel) {
     const tn_conv_spec *spec = d->spec;
     int64_t lanes = d->cg->target->lanes;
-    size_t floats = (size_t)(ceildiv(spec->out_c, lanes) * lanes * spec->kernel_h * spec->kernel_w);
+    size_t floats =
+        (size_t)(tn_ceildiv(spec->out_c, lanes) * lanes * spec->kernel_h * spec->kernel_w);
     tn_cg_pack *pack = &kernel->packs[kernel->pack_count++];
     *pack =
         (tn_cg_pack){.buf = spec->weight_buf, .bytes = floats * sizeof(float), .pack = pack_weight};
@@ -90,8 +78,8 @@ static void describe_pack(const depthwise *d, tn_cg_kernel *kernel) {
 static int64_t choose_pixels(const depthwise *d) {
     int64_t registers = d->cg->target->has_avx512 ? 32 : 16;
     int64_t most = clamp(registers - d->spec->kernel_w - 2, MIN_PIXELS, MAX_PIXELS);
-    int64_t width = const_or(d->spec->out_w, TYPICAL_WIDTH);
-    return width < 1 ? 1 : ceildiv(width, ceildiv(width, most));
+    int64_t width = tn_sym_const_or(d->spec->out_w, TYPICAL_WIDTH);
+    return width < 1 ? 1 : tn_ceildiv(width, tn_ceildiv(width, most));
 }
 
 static run tile_at(const depthwise *d, int64_t begin, int64_t pixels) {
@@ -130,15 +118,15 @@ static void choose_sizes(depthwise *d) {
     d->pixels = choose_pixels(d);
     if (tn_sym_is_const(spec->out_w) && tn_sym_is_const(spec->in_w))
         cut_width(d);
-    int64_t vectors = ceildiv(spec->out_c, lanes);
-    int64_t in_w = const_or(spec->in_w, TYPICAL_WIDTH);
+    int64_t vectors = tn_ceildiv(spec->out_c, lanes);
+    int64_t in_w = tn_sym_const_or(spec->in_w, TYPICAL_WIDTH);
     int64_t vector_bytes = spec->kernel_h * in_w * lanes * (int64_t)sizeof(float);
     int64_t fitting = (int64_t)d->cg->target->l1_bytes / 2 / (vector_bytes > 0 ? vector_bytes : 1);
     d->block_lanes = clamp(fitting, 1, vectors) * lanes;
-    d->channel_blocks = ceildiv(spec->out_c, d->block_lanes);
-    int64_t height = const_or(spec->out_h, TYPICAL_WIDTH);
-    int64_t others = d->channel_blocks * const_or(spec->batch, 1);
-    int64_t rows = others < 1 ? height : ceildiv(height, ceildiv(WANTED_TASKS, others));
+    d->channel_blocks = tn_ceildiv(spec->out_c, d->block_lanes);
+    int64_t height = tn_sym_const_or(spec->out_h, TYPICAL_WIDTH);
+    int64_t others = d->channel_blocks * tn_sym_const_or(spec->batch, 1);
+    int64_t rows = others < 1 ? height : tn_ceildiv(height, tn_ceildiv(WANTED_TASKS, others));
     d->block_rows = rows < 1 ? 1 : rows;
     d->block_count =
         tn_sym_ceildiv(d->cg->syms, spec->out_h, tn_sym_const(d->cg->syms, d->block_rows));
@@ -274,7 +262,7 @@ static void print_dynamic_width(const depthwise *d, const run *tile) {
     long long pixels = (long long)tile->pixels, pad = (long long)spec->pad_left;
     long long stride = (long long)spec->stride_w;
     tn_cg_line(cg, "const int64_t inside_begin = %lld;",
-               (long long)ceildiv(spec->pad_left, spec->stride_w));
+               (long long)tn_ceildiv(spec->pad_left, spec->stride_w));
     tn_cg_line(cg, "const int64_t last = %s + %lld;", tn_cg_sym(cg, spec->in_w),
                pad - (long long)((spec->kernel_w - 1) * spec->dilation_w + 1));
     tn_cg_line(cg, "const int64_t inside_end = last < 0 ? 0 : last / %lld + 1;", stride);

@@ -35,14 +35,6 @@ typedef struct gemm {
     const tn_sym *column_count, *panel_count, *block_count, *batch_count;
 } gemm;
 
-static int64_t const_or(const tn_sym *s, int64_t otherwise) {
-    return tn_sym_is_const(s) ? s->value : otherwise;
-}
-
-static int64_t ceildiv(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 /* ---- packing at compile time ------------------------------------------------------------------
  */
 
@@ -58,7 +50,7 @@ static size_t packed_column(const int64_t *params, int64_t n, int64_t *out_width
     int64_t column = n % count, half = n / count;
     int64_t panel = column / per_panel, at = column % per_panel;
     int64_t left = count - panel * per_panel;
-    *out_width = left >= per_panel ? vectors * lanes : ceildiv(left, lanes) * lanes * unit;
+    *out_width = left >= per_panel ? vectors * lanes : tn_ceildiv(left, lanes) * lanes * unit;
     return (size_t)(panel * depth * vectors * lanes + (at / lanes * unit + half) * lanes +
                     at % lanes);
 }
@@ -79,7 +71,7 @@ static void pack_weight(const tn_cg_pack *self, const tn_tensor *weight, void *o
 static void describe_pack(const gemm *g, tn_cg_kernel *kernel) {
     uint32_t lanes = g->cg->target->lanes;
     int64_t unit = g->spec->is_paired ? 2 : 1;
-    int64_t packed_columns = ceildiv(g->columns, lanes) * lanes * unit;
+    int64_t packed_columns = tn_ceildiv(g->columns, lanes) * lanes * unit;
     tn_cg_pack *pack = &kernel->packs[kernel->pack_count++];
     *pack = (tn_cg_pack){.buf = g->spec->b.buf,
                          .bytes = (size_t)packed_columns * (size_t)g->depth * sizeof(float),
@@ -99,9 +91,9 @@ static int64_t choose_block_rows(const gemm *g) {
     int64_t height = g->tiling.heights[0];
     int64_t depth = g->depth < 1 ? TYPICAL_DEPTH : g->depth;
     int64_t fitting = (int64_t)g->cg->target->l2_bytes / 2 / (depth * (int64_t)sizeof(float));
-    int64_t rows = const_or(g->spec->m, TYPICAL_BLOCK_ROWS);
-    int64_t others = const_or(g->panel_count, 1) * const_or(g->batch_count, 1);
-    int64_t block = others < 1 ? rows : ceildiv(rows, ceildiv(WANTED_TASKS, others));
+    int64_t rows = tn_sym_const_or(g->spec->m, TYPICAL_BLOCK_ROWS);
+    int64_t others = tn_sym_const_or(g->panel_count, 1) * tn_sym_const_or(g->batch_count, 1);
+    int64_t block = others < 1 ? rows : tn_ceildiv(rows, tn_ceildiv(WANTED_TASKS, others));
     if (block > fitting)
         block = fitting;
     return block <= height ? height : block / height * height;
@@ -110,7 +102,8 @@ static int64_t choose_block_rows(const gemm *g) {
 /* Rows whose elements of one column lie in one set of L1 must be few; so must rows whose distance
  * is a variable, since each wants a register. */
 static uint32_t choose_max_height(const gemm *g) {
-    int64_t stride = g->packs_a ? g->depth : const_or(g->spec->a.strides[g->spec->batch_rank], -1);
+    int64_t stride =
+        g->packs_a ? g->depth : tn_sym_const_or(g->spec->a.strides[g->spec->batch_rank], -1);
     bool aliases = stride * (int64_t)sizeof(float) % L1_WAY_BYTES == 0;
     return stride < 0 || aliases ? L1_WAYS_FOR_ROWS : 0;
 }
@@ -119,7 +112,7 @@ static void choose_sizes(gemm *g) {
     const tn_gemm_spec *spec = g->spec;
     tn_syms *syms = g->cg->syms;
     int64_t unit = spec->is_paired ? 2 : 1;
-    g->depth = const_or(spec->k, -1);
+    g->depth = tn_sym_const_or(spec->k, -1);
     g->columns = tn_sym_is_const(spec->n) ? spec->n->value / unit : -1;
     g->column_count = spec->is_paired ? tn_sym_const(syms, g->columns) : spec->n;
     g->packs_a = !tn_sym_is(spec->a.strides[spec->batch_rank + 1], 1);
@@ -143,8 +136,8 @@ static void choose_sizes(gemm *g) {
 
 /* Main tiles that read one panel, as far as known. */
 static int64_t tiles_per_panel(const gemm *g) {
-    int64_t rows = const_or(g->spec->m, g->block_rows);
-    return ceildiv(rows < g->block_rows ? rows : g->block_rows, g->tiling.heights[0]);
+    int64_t rows = tn_sym_const_or(g->spec->m, g->block_rows);
+    return tn_ceildiv(rows < g->block_rows ? rows : g->block_rows, g->tiling.heights[0]);
 }
 
 /* Whether all rows make one tile, so that every panel is a stream that is read once. */
@@ -269,31 +262,20 @@ static void print_pack_a(const gemm *g) {
     tn_cg_end_function(cg, &function);
 }
 
-/* Takes one index out of what is left of the task number. */
-static void print_index(tn_cg *cg, const char *name, const tn_sym *count) {
-    if (tn_sym_is(count, 1)) {
-        tn_cg_line(cg, "const int64_t %s = 0;", name);
-        return;
-    }
-    const char *text = tn_cg_sym(cg, count);
-    tn_cg_line(cg, "const int64_t %s = rest %% %s;", name, text);
-    tn_cg_line(cg, "rest /= %s;", text);
-}
-
 /* Tasks that share what is packed follow each other. */
 static void print_indices(const gemm *g) {
     tn_cg *cg = g->cg;
     tn_cg_line(cg, "int64_t rest = task;");
     if (g->packs_b) {
-        print_index(cg, "block", g->block_count);
+        tn_contract_print_index(cg, "block", g->block_count);
         tn_cg_line(cg, "const int64_t packing_b = rest;");
-        print_index(cg, "panel", g->panel_count);
+        tn_contract_print_index(cg, "panel", g->panel_count);
     } else {
-        print_index(cg, "panel", g->panel_count);
-        print_index(cg, "block", g->block_count);
+        tn_contract_print_index(cg, "panel", g->panel_count);
+        tn_contract_print_index(cg, "block", g->block_count);
     }
     for (uint32_t i = g->spec->batch_rank; i-- > 0;)
-        print_index(cg, tn_cg_text(cg, "i%u", i), g->spec->batch[i]);
+        tn_contract_print_index(cg, tn_cg_text(cg, "i%u", i), g->spec->batch[i]);
     if (!g->packs_b && g->packs_a)
         tn_cg_line(cg, "const int64_t packing_a = task / %s;", tn_cg_sym(cg, g->panel_count));
 }
@@ -327,7 +309,7 @@ static void print_panel(const gemm *g) {
     int64_t lanes = cg->target->lanes, rest = rest_columns(g);
     if (rest > 0) /* the last panel is narrower */
         width_text = tn_cg_text(cg, "columns >= %u ? %u : %lld", width, width,
-                                (long long)(ceildiv(rest, lanes) * lanes));
+                                (long long)(tn_ceildiv(rest, lanes) * lanes));
     tn_cg_line(cg, "%s_pack_b(sym, %s + n * %s, columns, %s, b);", g->spec->name,
                matrix_text(g, &g->spec->b),
                tn_cg_sym(cg, g->spec->b.strides[g->spec->batch_rank + 1]), width_text);

@@ -173,27 +173,16 @@ static void print_store_function(const gemm *g) {
     tn_cg_end_function(cg, &function);
 }
 
-/* Takes one index out of what is left of the task's number. */
-static void print_index(tn_cg *cg, const char *name, const tn_sym *count) {
-    if (tn_sym_is(count, 1)) {
-        tn_cg_line(cg, "const int64_t %s = 0;", name);
-        return;
-    }
-    const char *text = tn_cg_sym(cg, count);
-    tn_cg_line(cg, "const int64_t %s = rest %% %s;", name, text);
-    tn_cg_line(cg, "rest /= %s;", text);
-}
-
 /* Tasks that share what is packed or copied follow each other. */
 static void print_task(const gemm *g) {
     tn_cg *cg = g->cg;
     tn_cg_line(cg, "int64_t rest = task;");
-    print_index(cg, g->packs_b ? "block" : "panel", g->packs_b ? g->blocks : g->panels);
+    tn_contract_print_index(cg, g->packs_b ? "block" : "panel", g->packs_b ? g->blocks : g->panels);
     tn_cg_line(cg, "const int64_t shared = rest; /* by the tasks that %s */",
                g->packs_b ? "multiply with the same panel" : "read the same rows");
-    print_index(cg, g->packs_b ? "panel" : "block", g->packs_b ? g->panels : g->blocks);
+    tn_contract_print_index(cg, g->packs_b ? "panel" : "block", g->packs_b ? g->panels : g->blocks);
     for (uint32_t i = g->spec->batch_rank; i-- > 0;)
-        print_index(cg, tn_cg_text(cg, "i%u", i), g->spec->batch[i]);
+        tn_contract_print_index(cg, tn_cg_text(cg, "i%u", i), g->spec->batch[i]);
     tn_cg_line(cg, "const int64_t m = block * %lld, n = panel * %lld;", (long long)g->block_rows,
                (long long)g->panel_columns);
     tn_cg_line(cg, "const int64_t rows = %s - m < %lld ? %s - m : %lld;", tn_cg_sym(cg, g->spec->m),
