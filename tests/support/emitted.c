@@ -115,10 +115,14 @@ void tn_test_run(const tn_test_unit *unit, const tn_test_kernel *kernel, void *c
                kernel->name);
     if (shares > tasks)
         shares = tasks;
+    enum { GUARD_BYTES = 256 };
+    uint8_t guard[GUARD_BYTES];
+    memset(guard, 0xff, sizeof guard);
     for (int64_t share = shares - 1; share >= 0; share--) {
-        void *scratch = aligned_bytes((size_t)scratch_bytes);
-        memset(scratch, 0xff, (size_t)scratch_bytes);
+        uint8_t *scratch = aligned_bytes((size_t)scratch_bytes + GUARD_BYTES);
+        memset(scratch, 0xff, (size_t)scratch_bytes + GUARD_BYTES);
         kernel->run(bufs, sym, tasks * share / shares, tasks * (share + 1) / shares, scratch);
+        require(memcmp(scratch + scratch_bytes, guard, GUARD_BYTES) == 0, "scratch overrun");
         free(scratch);
     }
 }

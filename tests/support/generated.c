@@ -11,6 +11,13 @@
     AVX2_FLAGS " -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512"
 #define BF16_FLAGS AVX512_FLAGS " -mavx512bf16"
 
+/* Under the address sanitizer the generated code is watched, too. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZER_FLAGS "-fsanitize=address"
+#else
+#define SANITIZER_FLAGS ""
+#endif
+
 static const tn_test_isa all_isas[] = {
     {"portable", "", false, false, false},
     {"avx2", AVX2_FLAGS, true, false, false},
@@ -61,7 +68,8 @@ void *tn_test_compile(const char *name, const char *flags, const char *source) {
         return NULL;
     const char *compiler = getenv("CC");
     int length =
-        snprintf(command, sizeof command, "%s -O3 -fPIC -shared -w -Wno-psabi %s -o %s.so %s.c -lm",
+        snprintf(command, sizeof command,
+                 "%s -O3 -fPIC -shared -w -Wno-psabi " SANITIZER_FLAGS " %s -o %s.so %s.c -lm",
                  compiler && *compiler ? compiler : "cc", flags, name, name);
     if (length < 0 || (size_t)length >= sizeof command || system(command) != 0)
         return NULL;

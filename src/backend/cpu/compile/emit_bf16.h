@@ -29,5 +29,12 @@ static inline int64_t tn_bf16_pass_steps(int64_t steps) {
     const int64_t passes = tn_bf16_ceildiv(steps, TN_BF16_MOST_STEPS);
     return passes > 0 ? tn_bf16_ceildiv(steps, passes) : 1;
 }
+/* Cache lines of the next pass to ask for, per step and 32 rows, so that a task of `rows` rows (or
+ * an unknown number, if < 1) asks for all of it: 32 lines per step of the next pass. */
+static inline int64_t tn_bf16_ahead_lines(int64_t rows) {
+    const int64_t blocks =
+        rows < 1 || rows > TN_BF16_BLOCK ? TN_BF16_BLOCK / 32 : tn_bf16_ceildiv(rows, 32);
+    return tn_bf16_ceildiv(32, blocks);
+}
 
 #endif

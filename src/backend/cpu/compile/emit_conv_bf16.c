@@ -19,7 +19,6 @@
 enum {
     BAND_PIXELS = 512,     /* wanted: a few blocks of rows, so that the copied border is small */
     UNKNOWN_BAND_ROWS = 8, /* where the image's size is a symbol */
-    AHEAD_LINES = 8,
 };
 
 typedef enum layout { IN_PLACE, PIXELS, WINDOWS } layout;
@@ -295,6 +294,8 @@ static void print_product(const conv *v) {
     const bool is_in_place = v->layout == IN_PLACE;
     const char *row = tn_cg_text(cg, "%lld", (long long)v->padded);
     const char *a = "a";
+    const int64_t band_pixels =
+        tn_sym_is_const(v->plane_w) ? v->band_rows * v->plane_w->value - v->reach_w : 0;
     if (is_in_place) {
         row = tn_cg_sym(cg, spec->x.strides[2]);
         a = tn_cg_text(cg, "x + first_y * %s", tn_cg_sym(cg, spec->x.strides[1]));
@@ -317,7 +318,8 @@ static void print_product(const conv *v) {
         tn_cg_line(cg, "tn_amx_multiply(%s + pixel * %s%s, %s, pixels, %s, right, steps, c,", a,
                    row, is_in_place ? " + step * TN_BF16_STEP" : "", row,
                    is_in_place ? "NULL" : "offsets + step");
-        tn_cg_line(cg, "                step == 0, next, %d);", AHEAD_LINES);
+        tn_cg_line(cg, "                step == 0, next, %lld);",
+                   (long long)tn_bf16_ahead_lines(band_pixels));
         tn_cg_close(cg, "");
     }
     tn_cg_line(cg, "%s_store(buf, sym, image, first_y, pixel, pixels, o, left, c);", spec->name);

@@ -18,7 +18,6 @@
 enum {
     FEW_ROWS = 2, /* up to here the vector units are as fast as memory */
     VECTOR_BLOCK = 48,
-    AHEAD_LINES = 8,    /* of the next pass, per step and 32 rows: a whole pass per full block */
     ALIAS_BYTES = 4096, /* rows so far apart share the lines of one set of L1 */
     COPY_PADDING = 32,  /* elements behind each copied row, so that copies do not */
 };
@@ -221,6 +220,7 @@ static void print_copy(const gemm *g, const char *prepare) {
 static void print_tile_product(const gemm *g) {
     tn_cg *cg = g->cg;
     const char *row_stride = tn_cg_sym(cg, g->spec->a.strides[g->spec->batch_rank]);
+    const int64_t rows = tn_sym_is_const(g->spec->m) ? g->spec->m->value : 0;
     if (g->copies_a) {
         print_copy(g, "tn_bf16_copy");
         row_stride = "a_row";
@@ -236,7 +236,7 @@ static void print_tile_product(const gemm *g) {
         cg,
         "tn_amx_multiply(a + k, %s, rows, NULL, right, depth / TN_BF16_STEP, c, k == 0, next, "
         "%d);",
-        row_stride, g->packs_b ? 0 : AHEAD_LINES);
+        row_stride, g->packs_b ? 0 : (int)tn_bf16_ahead_lines(rows));
     tn_cg_close(cg, "");
 }
 
