@@ -193,6 +193,8 @@ tn_value *tn_kb_const(tn_kb *kb, const tn_type *type, const void *bytes, size_t 
 
 tn_value *tn_kb_float(tn_kb *kb, tn_dtype dtype, double value) {
     uint64_t element = 0;
+    if (kb->status) /* then dtype may be that of a value that is not there */
+        return NULL;
     tn_elem_set_f64(dtype, &element, value);
     tn_type type = {.dtype = dtype};
     return tn_kb_const(kb, &type, &element, tn_dtype_bytes(dtype));
@@ -200,6 +202,8 @@ tn_value *tn_kb_float(tn_kb *kb, tn_dtype dtype, double value) {
 
 tn_value *tn_kb_int(tn_kb *kb, tn_dtype dtype, int64_t value) {
     uint64_t element = 0;
+    if (kb->status) /* then dtype may be that of a value that is not there */
+        return NULL;
     tn_elem_set_i64(dtype, &element, value);
     tn_type type = {.dtype = dtype};
     return tn_kb_const(kb, &type, &element, tn_dtype_bytes(dtype));

@@ -252,10 +252,13 @@ static tn_status run_converter(tn_cv *cv) {
         return no_converter(cv->node);
     tn_status status = entry->convert(cv);
     tn_status built = tn_kb_status(cv->kb);
-    if (status) { /* a refusal says more than what the builder met on the way there */
+    /* A refusal says more than what the builder met on the way there; but once memory is short,
+     * converters see values that are not there, and refuse what they would accept. */
+    if (status && tn_status_code(built) != TN_OUT_OF_MEMORY) {
         tn_status_free(built);
         return status;
     }
+    tn_status_free(status);
     if (built)
         return tn_status_annotate(built, "while converting %.*s", TN_STR_ARG(cv->node->op->name));
     TN_TRY(tn_syms_status(cv->kb->graph->syms));

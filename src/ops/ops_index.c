@@ -100,8 +100,7 @@ static tn_value *scatter(tn_cv *cv, tn_value *x, tn_value *index, tn_value *src,
 static tn_value *scatter_source(tn_cv *cv, const char *name, tn_dtype dtype,
                                 const tn_value *index) {
     if (tn_cv_arg(cv, name)->kind != TN_ARG_VALUE)
-        return tn_kb_expand(cv->kb, tn_cv_scalar(cv, name, dtype), index->type.dims,
-                            index->type.rank);
+        return tn_cv_expand_as(cv, tn_cv_scalar(cv, name, dtype), index);
     tn_value *src = at_least_vector(cv, tn_kb_cast(cv->kb, tn_cv_tensor(cv, name), dtype));
     const tn_sym *zero = tn_cv_size(cv, 0);
     for (uint32_t d = 0; d < tn_value_rank(src); d++)
@@ -338,6 +337,8 @@ static tn_status convert_index(tn_cv *cv) {
     tn_kb *kb = cv->kb;
     tn_advanced advanced = {0};
     TN_TRY(read_advanced(cv, &advanced));
+    if (!advanced.x || !advanced.index)
+        return NULL;
     uint32_t index_rank = tn_value_rank(advanced.index), x_rank = tn_value_rank(advanced.x);
     if (x_rank - 1 + index_rank > TN_MAX_RANK)
         return tn_cv_refuse(cv, "the result has rank %u, accepted are up to %d",
@@ -410,6 +411,8 @@ static tn_status convert_index_put(tn_cv *cv) {
         return put_masked(cv, indices[0], values);
     tn_advanced advanced = {0};
     TN_TRY(read_advanced(cv, &advanced));
+    if (!advanced.x || !advanced.index)
+        return NULL;
     if (tn_value_rank(advanced.index) + tn_value_rank(advanced.x) > TN_MAX_RANK + 1)
         return tn_cv_refuse(
             cv, "self and indices have rank %u and %u together, accepted are up to %d",

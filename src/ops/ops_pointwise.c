@@ -70,7 +70,7 @@ static tn_status set_cast(tn_cv *cv, tn_value *value, tn_dtype dtype) {
 
 /* Two-operand maps whose result has the common dtype. */
 static tn_status convert_binary(tn_cv *cv) {
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_operands(cv, "self", "other", &binary));
     tn_cv_set_result(cv, 0, tn_kb_map2(cv->kb, tn_cv_prim(cv), binary.a, binary.b));
     return NULL;
@@ -78,7 +78,7 @@ static tn_status convert_binary(tn_cv *cv) {
 
 /* a + alpha * b; also for sub and rsub, with a and b as they stand in the formula a - alpha * b. */
 static tn_status add_scaled(tn_cv *cv, tn_prim prim, const char *a, const char *b) {
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_dtype(cv, a, b, &binary.dtype));
     arithmetic_operands(cv, a, b, &binary);
     const tn_arg *alpha = tn_cv_arg(cv, "alpha");
@@ -112,7 +112,7 @@ static tn_status convert_rsub(tn_cv *cv) {
 }
 
 static tn_status convert_mul(tn_cv *cv) {
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_dtype(cv, "self", "other", &binary.dtype));
     arithmetic_operands(cv, "self", "other", &binary);
     tn_prim prim = binary.dtype == TN_BOOL ? TN_PRIM_AND : TN_PRIM_MUL;
@@ -123,7 +123,7 @@ static tn_status convert_mul(tn_cv *cv) {
  */
 
 static tn_status true_divide(tn_cv *cv) {
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_dtype(cv, "self", "other", &binary.dtype));
     if (!tn_dtype_is_float(binary.dtype))
         binary.dtype = TN_F32;
@@ -132,7 +132,7 @@ static tn_status true_divide(tn_cv *cv) {
 }
 
 static tn_status divide_rounded(tn_cv *cv, tn_prim prim) {
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_dtype(cv, "self", "other", &binary.dtype));
     if (binary.dtype == TN_BOOL)
         return tn_cv_refuse(cv, "operands are bool, accepted are numbers");
@@ -179,7 +179,7 @@ static tn_value *simple_power(tn_cv *cv, tn_value *x, double exponent) {
 }
 
 static tn_status convert_pow_scalar(tn_cv *cv) {
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_dtype(cv, "self", "exponent", &binary.dtype));
     const tn_arg *arg = tn_cv_arg(cv, "exponent");
     bool is_symbolic = arg->kind == TN_ARG_INT && !tn_sym_is_const(arg->i);
@@ -201,7 +201,7 @@ static tn_status convert_pow_scalar(tn_cv *cv) {
 }
 
 static tn_status convert_pow(tn_cv *cv) {
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_operands(cv, "self", "exponent", &binary));
     if (binary.dtype == TN_BOOL)
         return tn_cv_refuse(cv, "self and exponent are bool, accepted are numbers");
@@ -215,7 +215,7 @@ static tn_status convert_pow(tn_cv *cv) {
 /* fmax, fmin: a NaN yields to the other operand. */
 static tn_status convert_fmax(tn_cv *cv) {
     tn_kb *kb = cv->kb;
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_operands(cv, "self", "other", &binary));
     tn_value *y = tn_kb_map2(kb, tn_cv_prim(cv), binary.a, binary.b);
     if (tn_dtype_is_float(binary.dtype)) {
@@ -314,7 +314,7 @@ static tn_status convert_lerp(tn_cv *cv) {
  * ------------------------------------------------------------------------------------------- */
 
 static tn_status convert_bitwise(tn_cv *cv) {
-    tn_binary binary;
+    tn_binary binary = {0};
     TN_TRY(common_operands(cv, "self", "other", &binary));
     if (tn_dtype_is_float(binary.dtype))
         return tn_cv_refuse(cv, "operands are %s, accepted are integers and bool",

@@ -1,8 +1,11 @@
 /* run_graph.c: runs the cases of operators for test_cases.py.
  *
- *   run_graph --list                       every entry: family, schema, cases, separated by \x1f,
- * \x1e at the end of each run_graph GRAPH INPUTS OUTPUTS N=V...  a model's graph as text is lowered
- * and interpreted
+ *   run_graph --list
+ *       every entry: family, schema, cases, kind, separated by \x1f, \x1e at the end of each
+ *   run_graph GRAPH INPUTS OUTPUTS N=V...
+ *       a model's graph as text is lowered and interpreted
+ *   run_graph --starve GRAPH
+ *       every node's converter runs with memory for so much and no more
  *
  * INPUTS holds for each input of the graph, in order, as i64: number of bytes, offset of the first
  * element, one stride (in elements) per dim; then the bytes. OUTPUTS gets for each output, as i64:
@@ -102,17 +105,21 @@ static tn_status write_outputs(const runner *run, const char *path) {
     return fclose(out) == 0 ? NULL : tn_error_make(TN_IO, "%s cannot be written", path);
 }
 
-static tn_status run_files(runner *run, char **args, int arg_count) {
+static tn_status read_graph(runner *run, const char *path, tn_graph **out_model) {
     const tn_op_table *tables[1] = {&run->ops};
-    tn_graph *model;
     TN_TRY(tn_env_create(NULL, &run->env));
     TN_TRY(tn_op_list_fill(&run->ops));
     TN_TRY(tn_prim_table_fill(&run->prims));
-    TN_TRY(tn_mapping_open(args[0], &run->graph_text));
-    TN_TRY(tn_mapping_open(args[1], &run->input_bytes));
+    TN_TRY(tn_mapping_open(path, &run->graph_text));
     tn_str text = {(const char *)run->graph_text.data, run->graph_text.bytes};
-    TN_TRY(tn_graph_parse(&run->arena, text, tables, 1, &model));
-    TN_TRY(tn_graph_verify(model, tn_prim_verify));
+    TN_TRY(tn_graph_parse(&run->arena, text, tables, 1, out_model));
+    return tn_graph_verify(*out_model, tn_prim_verify);
+}
+
+static tn_status run_files(runner *run, char **args, int arg_count) {
+    tn_graph *model;
+    TN_TRY(read_graph(run, args[0], &model));
+    TN_TRY(tn_mapping_open(args[1], &run->input_bytes));
     TN_TRY(tn_lower(run->env, &run->arena, &run->prims, model, &run->kir));
     TN_TRY(tn_graph_verify(run->kir, tn_prim_verify));
     TN_TRY(read_symbols(run, model, args + 3, arg_count - 3));
@@ -122,18 +129,66 @@ static tn_status run_files(runner *run, char **args, int arg_count) {
     return write_outputs(run, args[2]);
 }
 
+/* ---- short memory ------------------------------------------------------------------------------
+ */
+
+enum { STARVED_BYTES = 1 << 17 };
+
+/* One conversion in an arena with room for `bytes` and no more. */
+static tn_status convert_within(const runner *run, const tn_node *node, size_t bytes) {
+    tn_test_allocator state;
+    tn_arena arena;
+    tn_kb kb;
+    tn_graph *graph;
+    tn_value *operands[16] = {NULL}, *results[16];
+    tn_arena_init(&arena, tn_test_allocator_init(&state, tn_allocator_system(), 2));
+    tn_status status = tn_arena_alloc(&arena, STARVED_BYTES, 1) ? NULL : tn_error_out_of_memory();
+    arena.used = STARVED_BYTES - bytes;
+    if (!status)
+        status = tn_graph_create(&arena, node->graph->syms, TN_STR("starved"), &graph);
+    for (uint32_t i = 0; !status && i < node->operand_count; i++)
+        if (node->operands[i])
+            status = tn_graph_add_input(graph, node->operands[i]->name, &node->operands[i]->type,
+                                        &operands[i]);
+    if (!status) {
+        tn_kb_init(&kb, graph, &run->prims);
+        status = tn_convert_node(&kb, node, operands, true, results);
+    }
+    tn_arena_deinit(&arena);
+    return status;
+}
+
+/* Gives each node 16 bytes more until its converter succeeds: on the way every allocation fails
+ * once, and each failure must come back as one. */
+static tn_status starve(runner *run, const char *path) {
+    tn_graph *model;
+    TN_TRY(read_graph(run, path, &model));
+    for (const tn_node *node = model->first; node; node = node->next) {
+        size_t bytes = 0;
+        tn_status status = convert_within(run, node, bytes);
+        while (tn_status_code(status) == TN_OUT_OF_MEMORY && bytes < STARVED_BYTES) {
+            tn_status_free(status);
+            status = convert_within(run, node, bytes += 16);
+        }
+        TN_TRY_CTX(status, "while giving %.*s %zu bytes", TN_STR_ARG(node->op->name), bytes);
+    }
+    return NULL;
+}
+
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
         return list_entries();
-    if (argc < 4) {
-        fprintf(stderr, "usage: run_graph --list | GRAPH INPUTS OUTPUTS [NAME=VALUE...]\n");
+    bool is_starving = argc == 3 && strcmp(argv[1], "--starve") == 0;
+    if (!is_starving && argc < 4) {
+        fprintf(stderr,
+                "usage: run_graph --list | --starve GRAPH | GRAPH INPUTS OUTPUTS [N=V...]\n");
         return 2;
     }
     runner run = {0};
     tn_arena_init(&run.arena, tn_allocator_system());
     tn_op_table_init(&run.ops, &run.arena);
     tn_op_table_init(&run.prims, &run.arena);
-    tn_status status = run_files(&run, argv + 1, argc - 1);
+    tn_status status = is_starving ? starve(&run, argv[2]) : run_files(&run, argv + 1, argc - 1);
     if (status) {
         fprintf(stderr, "%s\n", tn_status_message(status));
         for (size_t i = 0; tn_status_note(status, i); i++)
