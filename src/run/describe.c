@@ -5,7 +5,6 @@
 
 #include "backend/cpu/exec/cpu_features.h"
 #include "base/arena.h"
-#include "base/checked.h"
 #include "base/json_write.h"
 #include "run/context.h"
 
@@ -22,8 +21,7 @@ typedef struct describer {
     tn_json_writer json;
 } describer;
 
-/* ---- input shapes ------------------------------------------------------------------------------
- */
+/* ---- input shapes ---------------------------------------------------------------------------- */
 
 /* The input dimension that a value is, or NULL. */
 static int64_t *input_dim(describer *d, uint32_t value) {
@@ -121,8 +119,7 @@ static tn_status resolve_sizes(describer *d, const char *dims_text) {
                          &d->arena_bytes, &d->live_bytes);
 }
 
-/* ---- parts -------------------------------------------------------------------------------------
- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 
 static void write_rec_str(describer *d, const char *key, tn_rec_str text) {
     tn_json_write_str(&d->json, key, tn_program_str(d->program, text));
@@ -325,19 +322,6 @@ static tn_status describe(describer *d, const char *dims_text) {
     return tn_buf_status(&d->buf);
 }
 
-/* The text is allocated with its size before it, because the caller gives none when freeing it. */
-static tn_status copy_text(const tn_allocator *allocator, tn_str text, char **out_text) {
-    size_t *block = NULL;
-    size_t bytes = 0;
-    if (!tn_add_size(text.len, sizeof *block + 1, &bytes))
-        return tn_error_out_of_memory();
-    TN_TRY(tn_alloc(allocator, bytes, &block));
-    *block = bytes;
-    *out_text = (char *)(block + 1);
-    memcpy(*out_text, text.data, text.len);
-    return NULL;
-}
-
 tn_status tn_engine_describe(const tn_engine *engine, const char *dims_text, char **out_json) {
     *out_json = NULL;
     if (!engine)
@@ -347,15 +331,16 @@ tn_status tn_engine_describe(const tn_engine *engine, const char *dims_text, cha
     tn_buf_init(&d.buf, engine->env->allocator);
     tn_status status = describe(&d, dims_text);
     if (!status)
-        status = copy_text(&engine->env->allocator, tn_buf_view(&d.buf), out_json);
+        status = tn_alloc(&engine->env->allocator, d.buf.len + 1, out_json);
+    if (!status)
+        memcpy(*out_json, d.buf.data, d.buf.len);
     tn_buf_deinit(&d.buf);
     tn_arena_deinit(&d.arena);
     return status;
 }
 
 void tn_text_free(const tn_engine *engine, char *text) {
-    if (!text)
-        return;
-    size_t *block = (size_t *)(void *)text - 1;
-    tn_alloc_free(&engine->env->allocator, block, *block);
+    /* The text has no zero byte: JSON escapes it. */
+    if (text)
+        tn_alloc_free(&engine->env->allocator, text, strlen(text) + 1);
 }
