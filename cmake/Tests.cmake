@@ -86,6 +86,17 @@ if(NOT TENON_RT_ONLY)
         tn_test(${kind}.${name} ${file} quick test_${kind}_${name})
     endforeach()
 
+    # Every example in C builds: examples/NAME/NAME.c, as build/PRESET/tests/bin/example_NAME.
+    file(GLOB examples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/examples/*/*.c)
+    list(FILTER examples EXCLUDE REGEX "cmake_consumer")
+    foreach(example ${examples})
+        get_filename_component(name ${example} NAME_WE)
+        add_executable(example_${name} ${example})
+        set_target_properties(example_${name} PROPERTIES
+            RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests/bin)
+        target_link_libraries(example_${name} PRIVATE tn_flags tenon)
+    endforeach()
+
     # A regular build replays the corpus; the fuzz preset (clang) makes each target a libFuzzer program.
     file(GLOB targets CONFIGURE_DEPENDS ${tn_tests}/fuzz/fuzz_*.c)
     if(targets AND NOT TENON_FUZZ)
