@@ -143,8 +143,8 @@ static int print_report(const char *json, bool has_nodes) {
     printf("%s", json_text(json_member(root, "model"), text, sizeof text));
     if (*json_text(json_member(root, "producer"), text, sizeof text))
         printf(" (%s)", text);
-    printf(": %zu nodes, of which %zu run in the engine, %.2f%% coverage\n", total, total - fallbacks,
-           total ? 100 * (double)(total - fallbacks) / (double)total : 100.0);
+    printf(": %zu nodes, of which %zu run in the engine, %.2f%% coverage\n", total,
+           total - fallbacks, total ? 100 * (double)(total - fallbacks) / (double)total : 100.0);
     printf("Settings: %s\n", json_text(json_member(root, "options"), text, sizeof text));
     print_interface(root);
     print_op_counts(ops, op_total, true,
