@@ -3,6 +3,8 @@
  * changed become states. */
 #include "front/pt2.h"
 
+#include <string.h>
+
 enum { GRAPH_DEPTH_MAX = 16 };
 
 /* ---- symbols ----------------------------------------------------------------------------------
@@ -323,13 +325,22 @@ static tn_status add_output_spec(signature *sig, tn_json_value spec) {
 /* ---- the program ------------------------------------------------------------------------------
  */
 
-/* Whether a target anywhere in the program names an operator that writes in place:
- * "...add_.Tensor". A plain search of the text, which errs towards yes. */
-static bool has_writes(const tn_pt2 *pt2) {
-    tn_str text = pt2->program.text;
-    for (size_t i = 0; i + 1 < text.len; i++)
-        if (text.data[i] == '_' && text.data[i + 1] == '.')
+/* Whether a target anywhere in the program, branches included, names an operator that writes in
+ * place: "torch.ops.aten.add_.Tensor", "torch.ops.aten.__iadd__.Tensor". A search of the text,
+ * since graphs that write nothing, which most are, need no more work than that. */
+static bool has_writes(tn_str text) {
+    static const char space[] = "\"torch.ops.aten.";
+    size_t space_len = sizeof space - 1;
+    for (size_t i = 0; i + space_len < text.len; i++) {
+        if (text.data[i] != '"' || memcmp(text.data + i, space, space_len) != 0)
+            continue;
+        tn_str base;
+        (void)tn_str_split((tn_str){text.data + i + space_len, text.len - i - space_len}, '.',
+                           &base);
+        if (tn_str_ends(base, "_") && (!tn_str_ends(base, "__") || tn_str_starts(base, "__i")))
             return true;
+        i += space_len;
+    }
     return false;
 }
 
@@ -356,7 +367,7 @@ tn_status tn_pt2_program_read(tn_pt2 *pt2, tn_graph **out_graph) {
     TN_TRY(tn_json_member(specs, "input_specs", TN_JSON_ARRAY, &inputs));
     TN_TRY(tn_json_member(specs, "output_specs", TN_JSON_ARRAY, &outputs));
     TN_TRY(tn_graph_create(pt2->arena, pt2->syms, pt2->root, &graph));
-    pt2->has_writes = has_writes(pt2);
+    pt2->has_writes = has_writes(pt2->program.text);
     TN_TRY(tn_pt2_scope_open(&scope, pt2, graph, json, 0));
     signature sig = {.scope = &scope};
     tn_map_init(&sig.changed, tn_arena_allocator(pt2->arena));

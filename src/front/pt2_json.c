@@ -82,9 +82,12 @@ static tn_status parse_expr(tn_pt2 *pt2, tn_json_value text_value, tn_pt2_number
         tn_pt2_number *number = NULL;
         TN_ARENA_TRY(pt2->arena, number, 1);
         tn_status status = tn_pt2_expr_parse(pt2->syms, text, number);
-        if (status)
-            return tn_json_error(text_value, tn_status_code(status), "%s",
-                                 tn_status_message(status));
+        if (status) {
+            tn_status placed =
+                tn_json_error(text_value, tn_status_code(status), "%s", tn_status_message(status));
+            tn_status_free(status);
+            return placed;
+        }
         TN_TRY(tn_map_set(&pt2->exprs, text, number));
         known = number;
     }
