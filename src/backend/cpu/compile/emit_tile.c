@@ -21,10 +21,16 @@ enum {
     MAX_VECTORS = 8,
 };
 
-static uint32_t max_accumulators(const tn_cpu_target *target) {
+/* Whether the tile's vectors find room: the results, one step's column vectors and a row's element.
+ * With 32 registers one more may be missing: it is read from memory where it is used. A single row
+ * uses each column vector once, in place. */
+static bool fits_registers(const tn_cpu_target *target, uint32_t height, uint32_t vectors) {
+    uint32_t results = height * vectors;
     if (target->is_portable)
-        return 6; /* of two registers each */
-    return target->has_avx512 ? 28 : 12;
+        return results <= 6; /* of two registers each */
+    if (target->has_avx512)
+        return results <= 28;
+    return height == 1 || results + vectors + 1 <= 16;
 }
 
 static int64_t larger(int64_t a, int64_t b) {
@@ -110,11 +116,10 @@ tn_tiling tn_tile_choose(const tn_cpu_target *target, const tn_tile_problem *pro
     int64_t best_cost = INT64_MAX;
     uint32_t step = problem->is_paired ? 2 : 1;
     for (uint32_t vectors = step; vectors <= MAX_VECTORS; vectors += step) {
-        uint32_t limit = max_accumulators(target) / vectors;
-        if (problem->max_height != 0 && limit > problem->max_height)
-            limit = problem->max_height;
-        for (uint32_t height = 1; height <= limit; height++) {
-            if (problem->rows->max < height && height > 1)
+        for (uint32_t height = 1; fits_registers(target, height, vectors); height++) {
+            bool is_too_high = (problem->max_height != 0 && height > problem->max_height) ||
+                               problem->rows->max < height;
+            if (is_too_high && height > 1)
                 break;
             tn_tiling tiling = {.vectors = vectors};
             fill_heights(&tiling, problem, height);
