@@ -269,10 +269,10 @@ static void print_copy(const conv *v) {
             spec->name));
     const char *in_w = tn_cg_sym(cg, spec->in_w), *in_h = tn_cg_sym(cg, spec->in_h);
     tn_cg_line(cg, "(void)sym;");
-    tn_cg_line(cg, "const int64_t width = %s, left = %lld, inside = width - left;",
-               tn_cg_sym(cg, v->copied_width), (long long)spec->pad_left);
-    tn_cg_line(cg, "const int64_t pixels = inside < 0 ? 0 : inside < %s ? inside : %s;", in_w,
-               in_w);
+    tn_cg_line(cg, "const int64_t width = %s;", tn_cg_sym(cg, v->copied_width));
+    tn_cg_line(cg, "const int64_t left = width < %lld ? width : %lld, inside = width - left;",
+               (long long)spec->pad_left, (long long)spec->pad_left);
+    tn_cg_line(cg, "const int64_t pixels = inside < %s ? inside : %s;", in_w, in_w);
     tn_cg_line(cg, "const int64_t right = width - left - pixels;");
     tn_cg_line(cg, "for (int64_t i = 0; i < count; i++, y++, to += width * %lld) {", channels);
     if (v->skips_rows) {
