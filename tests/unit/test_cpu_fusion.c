@@ -143,6 +143,13 @@ static const fusion_case cases[] = {
              "false, [0, 0])\n"
              " return %0\n}\n",
      .tolerance = 5e-3},
+    {.name = "bf16 convolution after a convolution: channels-last input",
+     .text = "graph g {\n input %x: bf16[1, 16, 16, 16]\n const %w: bf16[16, 16, 3, 3] = @T\n"
+             " %0: bf16[1, 16, 16, 16] = k::conv(%x, %w, none, [1, 1], [1, 1], [1, 1], [1, 1], 1, "
+             "false, [0, 0])\n"
+             " %1: bf16[1, 16, 16, 16] = k::conv(%0, %w, none, [1, 1], [1, 1], [1, 1], [1, 1], 1, "
+             "false, [0, 0])\n return %1\n}\n",
+     .tolerance = 1e-2},
     {.name = "bf16 vector times matrix",
      .text = "graph g {\n input %x: bf16[1, 47]\n const %w: bf16[47, 50] = @M\n const %b: bf16[50] "
              "= @N\n"

@@ -82,6 +82,24 @@ static bool is_free(const tn_node *node) {
     return prim == TN_PRIM_IOTA || prim == TN_PRIM_SYM_VALUE;
 }
 
+/* Whether a contraction ends in this value: the work is better done once in its kernel's stores
+ * than in every read of the kernel over rows that follows (a window reads an element several
+ * times). */
+static bool ends_contraction(const tn_value *value) {
+    for (uint32_t i = 0; i < value->def->operand_count; i++) {
+        const tn_value *operand = value->def->operands[i];
+        while (operand && operand->use_count == 1 && operand->def) {
+            tn_node_kind kind = tn_segment_kind(operand->def);
+            if (kind == TN_KIND_POINTERS)
+                return true;
+            if (kind != TN_KIND_VIEW && kind != TN_KIND_POINTWISE)
+                break;
+            operand = operand->def->operands[0];
+        }
+    }
+    return false;
+}
+
 typedef struct sink_set {
     const tn_value *sink;
     bool is_forced; /* an address is wanted, or sinks differ */
@@ -126,6 +144,9 @@ tn_status tn_segment_assign_roles(tn_segment *segment) {
                 add_sink(&set, sink_of_use(segment, &value->uses[u]));
             role->sink = set.is_forced ? NULL : set.sink;
             bool is_used = set.is_forced || set.sink;
+            if (kind == TN_KIND_POINTWISE && role->sink &&
+                tn_segment_kind(role->sink->def) == TN_KIND_ROWS && ends_contraction(value))
+                role->sink = NULL;
             if (kind == TN_KIND_POINTWISE)
                 role->is_root = is_used && !role->sink && !is_free(node);
             else
