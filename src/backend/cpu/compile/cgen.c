@@ -198,6 +198,7 @@ void tn_cg_print_parts(uint32_t parts, tn_buf *out) {
         {TN_CG_PART_ATTENTION, tn_text_prelude_attention_c},
         {TN_CG_PART_BF16, tn_text_prelude_bf16_c},
         {TN_CG_PART_AMX, tn_text_prelude_amx_c},
+        {TN_CG_PART_ATTENTION_AMX, tn_text_prelude_attention_amx_c},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (parts & texts[i].part)

@@ -67,6 +67,7 @@ typedef enum tn_cg_part {
     TN_CG_PART_ATTENTION = 1 << 1,
     TN_CG_PART_BF16 = 1 << 2,
     TN_CG_PART_AMX = 1 << 3,
+    TN_CG_PART_ATTENTION_AMX = 1 << 4, /* with the three before it */
 } tn_cg_part;
 void tn_cg_print_parts(uint32_t parts, tn_buf *out);
 
