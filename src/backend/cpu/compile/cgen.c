@@ -137,6 +137,11 @@ const char *tn_cg_sym(tn_cg *cg, const tn_sym *s) {
     return "0";
 }
 
+bool tn_cg_is_multiple(tn_cg *cg, const tn_sym *s, int64_t unit) {
+    const tn_sym *rest = tn_sym_mod(cg->syms, s, tn_sym_const(cg->syms, unit));
+    return rest && tn_sym_is(rest, 0);
+}
+
 /* ---- functions ------------------------------------------------------------------------------- */
 
 void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signature) {

@@ -64,13 +64,10 @@ static void print_pointer(const plan *p, const char *type, const char *name,
                index_sum(p, tensor, indices, rank));
 }
 
-static bool is_whole(const plan *p, const tn_sym *s, int64_t unit) {
-    return tn_sym_is(tn_sym_mod(p->cg->syms, s, tn_sym_const(p->cg->syms, unit)), 0);
-}
-
 /* Tiles read rows that are contiguous along d in whole steps. */
 static bool reads_in_place(const plan *p, const tn_cg_tensor *tensor) {
-    return is_whole(p, p->spec->d, 32) && tn_sym_is(tensor->strides[p->spec->batch_rank + 2], 1);
+    return tn_cg_is_multiple(p->cg, p->spec->d, 32) &&
+           tn_sym_is(tensor->strides[p->spec->batch_rank + 2], 1);
 }
 
 /* With tiles: the queries as pairs of elements in columns. */
@@ -80,7 +77,7 @@ static void print_query_pairs(const plan *p) {
     const uint32_t dim = p->spec->batch_rank + 2;
     const char *rows = "q", *row_stride = tn_cg_sym(cg, q->strides[dim - 1]);
     print_pointer(p, p->type, "q", q, "h", "first_query");
-    if (!reads_in_place(p, q) || !is_whole(p, q->strides[dim - 1], 2)) {
+    if (!reads_in_place(p, q) || !tn_cg_is_multiple(cg, q->strides[dim - 1], 2)) {
         tn_cg_line(cg, "tn_bf16_copy(q, %s, %s, queries, head_dim, (uint16_t *)rows, padded_d);",
                    row_stride, tn_cg_sym(cg, q->strides[dim]));
         rows = "(const uint16_t *)rows";
@@ -404,7 +401,7 @@ tn_status tn_emit_attention(tn_cg *cg, const tn_attention_spec *spec, tn_cg_kern
         print_queries(&p);
     const tn_sym *group = tn_sym_floordiv(cg->syms, spec->heads, spec->kv_heads);
     const char *kv_head =
-        tn_sym_is(group, 1) ? "h" : tn_cg_text(cg, "(h / %s)", tn_cg_sym(cg, group));
+        group && tn_sym_is(group, 1) ? "h" : tn_cg_text(cg, "(h / %s)", tn_cg_sym(cg, group));
     print_pointer(&p, p.type, "k", &spec->k, kv_head, "0");
     print_pointer(&p, p.type, "v", &spec->v, kv_head, "0");
     if (spec->has_mask)
