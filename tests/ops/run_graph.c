@@ -4,6 +4,8 @@
  *       every entry: family, schema, cases, kind, separated by \x1f, \x1e at the end of each
  *   run_graph GRAPH INPUTS OUTPUTS N=V...
  *       a model's graph as text is lowered and interpreted
+ *   run_graph --target T GRAPH INPUTS OUTPUTS N=V...
+ *       the same, but the lowered graph becomes an engine of the CPU backend, which runs
  *   run_graph --starve GRAPH
  *       every node's converter runs with memory for so much and no more
  *
@@ -16,6 +18,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "engine_run.h"
 #include "graph_run.h"
 #include "ir/text.h"
 #include "ir/verify.h"
@@ -116,7 +119,8 @@ static tn_status read_graph(runner *run, const char *path, tn_graph **out_model)
     return tn_graph_verify(*out_model, tn_prim_verify);
 }
 
-static tn_status run_files(runner *run, char **args, int arg_count) {
+/* target NULL: the graph is interpreted as it was lowered. */
+static tn_status run_files(runner *run, const char *target, char **args, int arg_count) {
     tn_graph *model;
     TN_TRY(read_graph(run, args[0], &model));
     TN_TRY(tn_mapping_open(args[1], &run->input_bytes));
@@ -125,7 +129,15 @@ static tn_status run_files(runner *run, char **args, int arg_count) {
     TN_TRY(read_symbols(run, model, args + 3, arg_count - 3));
     TN_TRY(read_inputs(run, model));
     TN_ARENA_TRY(&run->arena, run->outputs, run->kir->output_count);
-    TN_TRY(tn_test_graph_run(run->kir, &run->arena, run->symbols, run->inputs, run->outputs));
+    if (target) {
+        const char *path = tn_arena_printf(&run->arena, "%s.tenon", args[2]);
+        if (!path)
+            return tn_error_out_of_memory();
+        TN_TRY(tn_test_engine_run(run->env, &run->arena, &run->prims, run->kir, target, path,
+                                  run->inputs, run->outputs));
+    } else {
+        TN_TRY(tn_test_graph_run(run->kir, &run->arena, run->symbols, run->inputs, run->outputs));
+    }
     return write_outputs(run, args[2]);
 }
 
@@ -179,16 +191,20 @@ int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--list") == 0)
         return list_entries();
     bool is_starving = argc == 3 && strcmp(argv[1], "--starve") == 0;
-    if (!is_starving && argc < 4) {
-        fprintf(stderr,
-                "usage: run_graph --list | --starve GRAPH | GRAPH INPUTS OUTPUTS [N=V...]\n");
+    bool is_compiled = argc > 2 && strcmp(argv[1], "--target") == 0;
+    const char *target = is_compiled ? argv[2] : NULL;
+    int first = is_compiled ? 3 : 1;
+    if (!is_starving && argc < first + 3) {
+        fprintf(stderr, "usage: run_graph --list | --starve GRAPH | "
+                        "[--target T] GRAPH INPUTS OUTPUTS [N=V...]\n");
         return 2;
     }
     runner run = {0};
     tn_arena_init(&run.arena, tn_allocator_system());
     tn_op_table_init(&run.ops, &run.arena);
     tn_op_table_init(&run.prims, &run.arena);
-    tn_status status = is_starving ? starve(&run, argv[2]) : run_files(&run, argv + 1, argc - 1);
+    tn_status status =
+        is_starving ? starve(&run, argv[2]) : run_files(&run, target, argv + first, argc - first);
     if (status) {
         fprintf(stderr, "%s\n", tn_status_message(status));
         for (size_t i = 0; tn_status_note(status, i); i++)

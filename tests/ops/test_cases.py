@@ -277,7 +277,7 @@ class Batch:
                                       *spec.data.stride()))
                 out.write(data)
         values = [f"{n}={v}" for n, v in self.symbols.items()]
-        done = subprocess.run([program, *paths, *values], stderr=subprocess.PIPE, text=True)
+        done = subprocess.run([*program, *paths, *values], stderr=subprocess.PIPE, text=True)
         if done.returncode != 0:
             return None, done.stderr.strip() or f"exit code {done.returncode}"
         with open(paths[2], "rb") as data:
@@ -431,7 +431,7 @@ def main(patterns):
     with tempfile.TemporaryDirectory() as folder:
         for items, is_dynamic in ((static, False), (dynamic, True)):
             for start in range(0, len(items), 200):
-                run_batch(program, items[start:start + 200], is_dynamic, failures, folder)
+                run_batch([program], items[start:start + 200], is_dynamic, failures, folder)
         if not failures:
             failures += starve(program, static, folder)
     for error in errors:

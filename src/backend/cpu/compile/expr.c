@@ -245,6 +245,12 @@ static void counting_layout(tn_syms *syms, const tn_type *type, uint32_t dim, tn
     }
 }
 
+static bool is_exact_double(const tn_arg *arg) {
+    const int64_t limit = (int64_t)1 << 53;
+    return arg->kind != TN_ARG_INT ||
+           (tn_sym_is_const(arg->i) && arg->i->value <= limit && arg->i->value >= -limit);
+}
+
 static const tn_expr *build_iota(tn_expr_builder *b, const tn_node *node, const tn_chain *chain) {
     const tn_value *value = node->results[0];
     tn_layout counting;
@@ -253,8 +259,7 @@ static const tn_expr *build_iota(tn_expr_builder *b, const tn_node *node, const 
     if (!leaf_layout(b, &counting, chain, &expr.layout))
         return NULL;
     const tn_arg *start = &node->args[2], *step = &node->args[3];
-    if ((start->kind == TN_ARG_INT && !tn_sym_is_const(start->i)) ||
-        (step->kind == TN_ARG_INT && !tn_sym_is_const(step->i))) {
+    if (!is_exact_double(start) || !is_exact_double(step)) {
         b->blocking = value;
         return NULL;
     }

@@ -163,7 +163,23 @@ static bool find_group(tn_syms *syms, const tn_layout *from, const tn_view *to, 
     return a && b;
 }
 
+static bool is_empty(const tn_view *view) {
+    for (uint32_t d = 0; d < view->rank; d++)
+        if (tn_sym_is(view->dims[d], 0))
+            return true;
+    return false;
+}
+
 static bool reshape(tn_syms *syms, const tn_layout *from, const tn_view *view, tn_layout *to) {
+    /* No elements, or all in their order: dense whatever the dims, which symbols may not tell to be
+     * groups of equal size. */
+    if (is_empty(view) || tn_layout_is_row_major(syms, from, 0)) {
+        tn_type type = {.rank = view->rank};
+        memcpy(type.dims, view->dims, sizeof type.dims);
+        tn_layout_dense(syms, &type, NULL, to);
+        to->offset = from->offset;
+        return true;
+    }
     dim_group g = {0};
     for (; g.i < from->rank || g.j < to->rank; g.i = g.i_end, g.j = g.j_end) {
         if (!find_group(syms, from, view, &g))

@@ -98,12 +98,10 @@ static const char *float_literal(tn_cg *cg, double value, bool is_double) {
         return tn_cg_text(cg, "__builtin_nan%s(\"\")", suffix);
     if (isinf(value))
         return tn_cg_text(cg, "%s__builtin_inf%s()", value < 0 ? "-" : "", suffix);
-    if (is_double)
-        return tn_cg_text(cg, "%.17g%s", value, value == floor(value) ? ".0" : "");
-    float rounded = (float)value;
-    const char *digits = tn_cg_text(cg, "%.9g", (double)rounded);
-    bool has_point = strpbrk(digits, ".en") != NULL;
-    return tn_cg_text(cg, "%s%sf", digits, has_point ? "" : ".0");
+    const char *digits =
+        is_double ? tn_cg_text(cg, "%.17g", value) : tn_cg_text(cg, "%.9g", (double)(float)value);
+    bool has_point = strpbrk(digits, ".e") != NULL;
+    return tn_cg_text(cg, "%s%s%s", digits, has_point ? "" : ".0", suffix);
 }
 
 static const char *constant(tn_cg *cg, const tn_expr *e) {
@@ -130,15 +128,17 @@ static const char *wrap(tn_cg *cg, tn_dtype dtype, const char *text) {
     return text;
 }
 
+/* C's operator, if it does what the primitive does: sums and products of integers wrap, C's need
+ * not. */
 static const char *infix_operator(tn_prim prim, char class) {
     bool is_float = class == 'f' || class == 'd';
     switch (prim) {
     case TN_PRIM_ADD:
-        return "+";
+        return is_float ? "+" : NULL;
     case TN_PRIM_SUB:
-        return "-";
+        return is_float ? "-" : NULL;
     case TN_PRIM_MUL:
-        return "*";
+        return is_float ? "*" : NULL;
     case TN_PRIM_DIV:
         return is_float ? "/" : NULL;
     case TN_PRIM_AND:
@@ -169,7 +169,7 @@ static const char *map_text(tn_cg *cg, const tn_expr *e) {
                                : tn_cg_text(cg, "tn_cast_%c_%c(x%u)", class, to, typical->id);
         return wrap(cg, e->dtype, text);
     }
-    if (e->prim == TN_PRIM_NEG)
+    if (e->prim == TN_PRIM_NEG && (class == 'f' || class == 'd'))
         return wrap(cg, e->dtype, tn_cg_text(cg, "-x%u", typical->id));
     if (e->prim == TN_PRIM_NOT)
         return wrap(cg, e->dtype, tn_cg_text(cg, "~x%u", typical->id));
