@@ -119,13 +119,23 @@ static bool has_all_columns(const conv *v) {
     return spec->pad_left == 0 && tn_sym_known_le(syms, columns, spec->in_w) == 1;
 }
 
-/* Output rows of a task: their input within a quarter of L2, and enough tasks. */
+/* Output rows of a task: what they read within half of L2, and enough tasks. In place, strided
+ * tiles leave rows and pixels out. */
 static int64_t choose_block_rows(const conv *v) {
     const tn_conv_spec *spec = v->spec;
+    int64_t kernel_h = spec->kernel_h, stride_h = spec->stride_h;
     int64_t row_floats = tn_sym_const_or(v->row_stride, TYPICAL_WIDTH * spec->in_c);
-    int64_t budget = (int64_t)v->cg->target->l2_bytes / 4 / (int64_t)sizeof(float);
+    if (v->copies) {
+        kernel_h = (kernel_h - 1) * spec->dilation_h + 1;
+    } else {
+        int64_t width = tn_sym_const_or(spec->out_w, TYPICAL_WIDTH);
+        int64_t read_floats = width * spec->kernel_w * spec->in_c;
+        row_floats = row_floats < read_floats ? row_floats : read_floats;
+        stride_h = stride_h < kernel_h ? stride_h : kernel_h;
+    }
+    int64_t budget = (int64_t)v->cg->target->l2_bytes / 2 / (int64_t)sizeof(float);
     int64_t rows = budget / (row_floats > 0 ? row_floats : 1);
-    int64_t fitting = (rows - (spec->kernel_h - 1) * spec->dilation_h - 1) / spec->stride_h + 1;
+    int64_t fitting = (rows - kernel_h) / stride_h + 1;
     int64_t height = tn_sym_const_or(spec->out_h, TYPICAL_WIDTH);
     int64_t others = v->panels * spec->groups * tn_sym_const_or(spec->batch, 1);
     int64_t block = others < 1 ? height : tn_ceildiv(height, tn_ceildiv(WANTED_TASKS, others));

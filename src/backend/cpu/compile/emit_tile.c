@@ -22,15 +22,12 @@ enum {
 };
 
 /* Whether the tile's vectors find room: the results, one step's column vectors and a row's element.
- * With 32 registers one more may be missing: it is read from memory where it is used. A single row
- * uses each column vector once, in place. */
+ * A single row uses each column vector once, in place. */
 static bool fits_registers(const tn_cpu_target *target, uint32_t height, uint32_t vectors) {
-    uint32_t results = height * vectors;
+    uint32_t results = height * vectors, registers = target->has_avx512 ? 32 : 16;
     if (target->is_portable)
         return results <= 6; /* of two registers each */
-    if (target->has_avx512)
-        return results <= 28;
-    return height == 1 || results + vectors + 1 <= 16;
+    return results + (height == 1 ? 0 : vectors) + 1 <= registers;
 }
 
 static int64_t larger(int64_t a, int64_t b) {
@@ -135,8 +132,7 @@ tn_tiling tn_tile_choose(const tn_cpu_target *target, const tn_tile_problem *pro
 
 int64_t tn_tile_ahead_bytes(const tn_tiling *tiling, const tn_cpu_target *target, int64_t tiles) {
     int64_t step = (int64_t)tiling->vectors * target->lanes * (int64_t)sizeof(float);
-    int64_t share = tiles > 0 ? (step + tiles - 1) / tiles : step;
-    return (share + 15) / 16 * 16; /* few distinct values: equal kernels for similar sizes */
+    return tiles > 0 ? (step + tiles - 1) / tiles : step;
 }
 
 /* ---- text -------------------------------------------------------------------------------------
@@ -242,13 +238,14 @@ static void print_function(tn_cg *cg, const tn_tile_printer *printer, uint32_t h
     accumulator acc = accumulator_of(cg->target);
     uint32_t vectors = vector_count(cg, columns);
     tn_cg_function function;
-    tn_cg_begin_function(
-        cg, &function,
-        tn_cg_text(cg,
-                   "static void %s(void *const *buf, const int64_t *sym, const float *a,\n"
-                   "    const float *b, %s%s)",
-                   function_name(cg, printer, height, columns),
-                   printer->ahead_bytes > 0 ? "const char *ahead, " : "", printer->params));
+    tn_cg_begin_function(cg, &function,
+                         tn_cg_text(cg,
+                                    "static __attribute__((noinline)) void %s(void *const *buf,\n"
+                                    "    const int64_t *sym, const float *a,\n"
+                                    "    const float *b, %s%s)",
+                                    function_name(cg, printer, height, columns),
+                                    printer->ahead_bytes > 0 ? "const char *ahead, " : "",
+                                    printer->params));
     print_accumulators(cg, acc, height, vectors);
     if (printer->skipped_depth)
         tn_cg_line(cg, "b += %s * %u;", printer->skipped_depth, vectors * cg->target->lanes);
