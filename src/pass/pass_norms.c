@@ -9,57 +9,84 @@
 #include "pass/kernel_passes.h"
 #include "pass/rewrite.h"
 
-/* eps and the other operand of rsqrt(v + eps) or, for quotients, sqrt(v + eps). */
-static tn_value *rooted(const tn_value *value, tn_prim root, double *out_eps) {
+/* In a half dtype every step may be rounded by casts to f32 and back, which are then looked
+ * through. */
+static tn_value *see(bool is_half, tn_value *value) {
+    const tn_node *cast = is_half ? tn_match(value, TN_PRIM_CAST) : NULL;
+    while (cast && cast->operands[0]->type.dtype <= TN_BF16) {
+        value = cast->operands[0];
+        cast = tn_match(value, TN_PRIM_CAST);
+    }
+    return value;
+}
+
+/* The v and eps of rsqrt(v + eps) or, for quotients, sqrt(v + eps). */
+static tn_value *rooted(bool is_half, tn_value *value, tn_prim root, double *out_eps) {
     tn_value *v;
-    const tn_node *node = tn_match(value, root);
-    return node && tn_match_scalar(node->operands[0], TN_PRIM_ADD, &v, out_eps) && *out_eps >= 0
-               ? v
-               : NULL;
+    const tn_node *node = tn_match(see(is_half, value), root);
+    if (!node || !tn_match_scalar(see(is_half, node->operands[0]), TN_PRIM_ADD, &v, out_eps) ||
+        *out_eps < 0)
+        return NULL;
+    return see(is_half, v);
 }
 
 /* value is mean(x * x) over the trailing count dims. */
-static bool is_mean_square(const tn_value *value, const tn_value *x, uint32_t *out_count) {
+static bool is_mean_square(bool is_half, tn_value *value, const tn_value *x, uint32_t *out_count) {
     const tn_node *mean = tn_match_trailing(value, TN_PRIM_REDUCE_MEAN, out_count);
-    const tn_node *square = mean ? tn_match(mean->operands[0], TN_PRIM_MUL) : NULL;
-    return square && square->operands[0] == x && square->operands[1] == x;
+    const tn_node *square = mean ? tn_match(see(is_half, mean->operands[0]), TN_PRIM_MUL) : NULL;
+    return square && see(is_half, square->operands[0]) == x &&
+           see(is_half, square->operands[1]) == x;
 }
 
 /* The x of d = x - mean(x) over the trailing count dims. */
-static tn_value *centred(const tn_value *d, uint32_t *out_count) {
+static tn_value *centred(bool is_half, tn_value *d, uint32_t *out_count) {
     const tn_node *sub = tn_match(d, TN_PRIM_SUB);
-    const tn_node *mean =
-        sub ? tn_match_trailing(sub->operands[1], TN_PRIM_REDUCE_MEAN, out_count) : NULL;
-    return mean && mean->operands[0] == sub->operands[0] ? sub->operands[0] : NULL;
+    if (!sub)
+        return NULL;
+    tn_value *x = see(is_half, sub->operands[0]), *mean = see(is_half, sub->operands[1]);
+    const tn_node *reduce = tn_match_trailing(mean, TN_PRIM_REDUCE_MEAN, out_count);
+    return reduce && see(is_half, reduce->operands[0]) == x ? x : NULL;
 }
 
-static bool is_variance(const tn_value *value, const tn_value *x, uint32_t *out_count) {
+static bool is_variance(bool is_half, tn_value *value, const tn_value *x, uint32_t *out_count) {
     const tn_node *var = tn_match_trailing(value, TN_PRIM_REDUCE_VAR, out_count);
-    return var && var->operands[0] == x && var->args[3].f == 0;
+    return var && see(is_half, var->operands[0]) == x && var->args[3].f == 0;
 }
 
-/* The normalised y divided by the root of v + eps. */
-static tn_value *match_norm_of(tn_rewrite *rw, tn_value *y, const tn_value *v, double eps) {
+/* The normalised y divided by the root of v + eps, in the dtype of the result. */
+static tn_value *match_norm_of(tn_rewrite *rw, tn_value *y, tn_value *v, double eps,
+                               tn_dtype dtype) {
+    tn_kb *kb = &rw->kb;
+    bool is_half = tn_match_half(dtype);
     uint32_t count, centre_count;
-    tn_value *x = centred(y, &centre_count);
-    if (x && (is_variance(v, x, &count) || is_mean_square(v, y, &count)) && count == centre_count)
-        return tn_kb_layer_norm(&rw->kb, x, NULL, NULL, count, eps);
-    if (is_mean_square(v, y, &count))
-        return tn_kb_rms_norm(&rw->kb, y, NULL, count, eps);
-    return NULL;
+    y = see(is_half, y);
+    tn_value *x = centred(is_half, y, &centre_count);
+    bool is_centred =
+        x && (is_variance(is_half, v, x, &count) || is_mean_square(is_half, v, y, &count)) &&
+        count == centre_count;
+    if (!is_centred && !is_mean_square(is_half, v, y, &count))
+        return NULL;
+    x = is_centred ? x : y;
+    if (x->type.dtype != dtype && !tn_match_half(x->type.dtype))
+        return NULL; /* x is wider: casts that were looked through matter */
+    x = tn_kb_cast(kb, x, dtype);
+    return is_centred ? tn_kb_layer_norm(kb, x, NULL, NULL, count, eps)
+                      : tn_kb_rms_norm(kb, x, NULL, count, eps);
 }
 
 static tn_value *match_norm(tn_rewrite *rw, const tn_node *node) {
     double eps;
-    if (node->results[0]->type.dtype > TN_BF16)
+    tn_dtype dtype = node->results[0]->type.dtype;
+    bool is_half = tn_match_half(dtype);
+    if (dtype > TN_BF16)
         return NULL;
     if (tn_node_prim(node) == TN_PRIM_DIV) {
-        const tn_value *v = rooted(node->operands[1], TN_PRIM_SQRT, &eps);
-        return v ? match_norm_of(rw, node->operands[0], v, eps) : NULL;
+        tn_value *v = rooted(is_half, node->operands[1], TN_PRIM_SQRT, &eps);
+        return v ? match_norm_of(rw, node->operands[0], v, eps, dtype) : NULL;
     }
     for (uint32_t i = 0; i < 2; i++) {
-        const tn_value *v = rooted(node->operands[1 - i], TN_PRIM_RSQRT, &eps);
-        tn_value *y = v ? match_norm_of(rw, node->operands[i], v, eps) : NULL;
+        tn_value *v = rooted(is_half, node->operands[1 - i], TN_PRIM_RSQRT, &eps);
+        tn_value *y = v ? match_norm_of(rw, node->operands[i], v, eps, dtype) : NULL;
         if (y)
             return y;
     }
