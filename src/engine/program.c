@@ -165,8 +165,12 @@ static tn_status verify_arg(const checker *c, const tn_rec_arg *arg) {
     case TN_ARG_VALUES:
     case TN_ARG_FLOAT:
     case TN_ARG_BOOL:
-    case TN_ARG_DTYPE:
         return NULL;
+    case TN_ARG_DTYPE:
+        if (arg->i > 0 && arg->i <= UINT32_MAX && tn_dtype_bytes((tn_dtype)arg->i) > 0)
+            return NULL;
+        return tn_error_make(TN_CORRUPT, "argument %u: %lld is no dtype", c->index,
+                             (long long)arg->i);
     case TN_ARG_BOOLS:
     case TN_ARG_STRS:
     case TN_ARG_GRAPH:
@@ -175,11 +179,30 @@ static tn_status verify_arg(const checker *c, const tn_rec_arg *arg) {
     return tn_error_make(TN_CORRUPT, "argument %u: %u is no kind of argument", c->index, arg->kind);
 }
 
+/* What the interpreter may touch: it reads anything but the records of kernels' errors, and writes
+ * neither what is mapped from the file nor what the caller lends for reading. */
+static tn_status verify_access(const checker *c, tn_rec_range tensors, bool is_written) {
+    const tn_program *p = c->program;
+    for (uint32_t i = 0; i < tensors.count; i++) {
+        uint32_t tensor = p->indices[tensors.first + i];
+        if (tensor == TN_NO_INDEX)
+            continue;
+        uint32_t kind = p->buffers[p->tensors[tensor].buffer].kind;
+        if (kind == TN_BUFFER_ERROR ||
+            (is_written && (kind == TN_BUFFER_WEIGHT || kind == TN_BUFFER_INPUT)))
+            return tn_error_make(TN_CORRUPT, "step %u: %s tensor %u of a buffer of kind %u",
+                                 c->index, is_written ? "writes" : "reads", tensor, kind);
+    }
+    return NULL;
+}
+
 static tn_status verify_prim_step(const checker *c, const tn_rec_step *step) {
     const tn_program *p = c->program;
     TN_TRY(text_in(c, "primitive", step->prim));
     TN_TRY(list_in(c, "operands", step->operands, p->tensor_count, true));
     TN_TRY(list_in(c, "results", step->results, p->tensor_count, false));
+    TN_TRY(verify_access(c, step->operands, false));
+    TN_TRY(verify_access(c, step->results, true));
     TN_TRY(range_in(c, "arguments", step->args, p->arg_count));
     for (uint32_t i = 0; i < step->args.count; i++) {
         const tn_rec_arg *arg = &p->args[step->args.first + i];
@@ -206,6 +229,29 @@ static tn_status verify_step(const checker *c, const tn_rec_step *step) {
     TN_TRY(list_in(c, "symbols", step->syms, p->instr_count, false));
     TN_TRY(value_in(c, "tasks", step->task_count));
     return value_in(c, "scratch", step->scratch_bytes);
+}
+
+/* Memory that is not of the arena is as large as the input, output or state whose it is. */
+static tn_status verify_lent(const tn_program *p) {
+    for (uint32_t i = 0; i < p->buffer_count; i++) {
+        const tn_rec_buffer *buffer = &p->buffers[i];
+        uint32_t tensor;
+        if (buffer->kind == TN_BUFFER_INPUT)
+            tensor = p->inputs[buffer->index].tensor;
+        else if (buffer->kind == TN_BUFFER_OUTPUT)
+            tensor = p->outputs[buffer->index].tensor;
+        else if (buffer->kind == TN_BUFFER_STATE)
+            tensor = p->states[buffer->index].tensor;
+        else
+            continue;
+        uint32_t wanted = p->buffers[p->tensors[tensor].buffer].bytes;
+        if (buffer->bytes != wanted)
+            return tn_error_make(TN_CORRUPT,
+                                 "buffer %u: its bytes are value %u, expected %u as of the input, "
+                                 "output or state that it is",
+                                 i, buffer->bytes, wanted);
+    }
+    return NULL;
 }
 
 static tn_status verify_names(const tn_program *p) {
@@ -261,6 +307,7 @@ tn_status tn_program_verify(const tn_program *p) {
     c.record = "state";
     for (c.index = 0; c.index < p->state_count; c.index++)
         TN_TRY(verify_state(&c, &p->states[c.index]));
+    TN_TRY(verify_lent(p));
     c.record = "argument";
     for (c.index = 0; c.index < p->arg_count; c.index++)
         TN_TRY(verify_arg(&c, &p->args[c.index]));

@@ -83,18 +83,24 @@ static uint32_t results_of(tn_prim prim) {
     return strstr(tn_prim_schema(prim), "-> (") ? 2 : 1;
 }
 
+tn_status tn_interp_check(tn_prim prim, const tn_tensor *const *operands, uint32_t operand_count,
+                          const tn_resolved_arg *args, uint32_t arg_count, uint32_t result_count) {
+    if (prim <= TN_PRIM_NONE || prim >= TN_PRIM_COUNT)
+        return tn_error_make(TN_INVALID_ARGUMENT, "primitive code is %d, wanted 1 to %d", (int)prim,
+                             TN_PRIM_COUNT - 1);
+    tn_interp_call call = {NULL, prim, operands, operand_count, args, NULL};
+    if (result_count != results_of(prim))
+        return tn_interp_error(&call, TN_INVALID_ARGUMENT, "%u results, wanted %u", result_count,
+                               results_of(prim));
+    return check_args(&call, arg_count);
+}
+
 tn_status tn_interp_run(const tn_allocator *allocator, tn_prim prim,
                         const tn_tensor *const *operands, uint32_t operand_count,
                         const tn_resolved_arg *args, uint32_t arg_count, const tn_tensor *results,
                         uint32_t result_count) {
-    if (prim <= TN_PRIM_NONE || prim >= TN_PRIM_COUNT)
-        return tn_error_make(TN_INVALID_ARGUMENT, "primitive code is %d, wanted 1 to %d", (int)prim,
-                             TN_PRIM_COUNT - 1);
+    TN_TRY(tn_interp_check(prim, operands, operand_count, args, arg_count, result_count));
     tn_interp_call call = {allocator, prim, operands, operand_count, args, results};
-    if (result_count != results_of(prim))
-        return tn_interp_error(&call, TN_INVALID_ARGUMENT, "%u results, wanted %u", result_count,
-                               results_of(prim));
-    TN_TRY(check_args(&call, arg_count));
     switch (tn_prim_class_of(prim)) {
     case TN_CLASS_MAP:
         return tn_interp_map(&call);

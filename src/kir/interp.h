@@ -44,6 +44,13 @@ TN_MUST_USE tn_status tn_interp_run(const tn_allocator *allocator, tn_prim prim,
                                     const tn_resolved_arg *args, uint32_t arg_count,
                                     const tn_tensor *results, uint32_t result_count);
 
+/* The part of that which needs no sizes: the arguments are of the kinds that the primitive's schema
+ * demands, their operands are there, and results are as many. tn_interp_run checks it too; whoever
+ * gives calls to tn_prim_infer that come from a file does so first. */
+TN_MUST_USE tn_status tn_interp_check(tn_prim prim, const tn_tensor *const *operands,
+                                      uint32_t operand_count, const tn_resolved_arg *args,
+                                      uint32_t arg_count, uint32_t result_count);
+
 /* Element access with conversion; used by the interpreter, constant folding, packing and tests. */
 double tn_elem_get_f64(tn_dtype dtype, const void *element);
 void tn_elem_set_f64(tn_dtype dtype, void *element, double value); /* rounds to nearest even */

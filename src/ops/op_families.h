@@ -16,8 +16,6 @@
     X(cast)                                                                                        \
     X(index)                                                                                       \
     X(linear)                                                                                      \
-    X(einsum)                                                                                      \
-    X(random)                                                                                      \
     X(conv)                                                                                        \
     X(pool)                                                                                        \
     X(norm)                                                                                        \

@@ -114,31 +114,26 @@ static tn_value *known_take(tn_rewrite *rw, const tn_node *node) {
 }
 
 static tn_value *known(tn_rewrite *rw, tn_node *node) {
-    tn_value *y = NULL;
     switch (tn_node_prim(node)) {
     case TN_PRIM_EQ:
     case TN_PRIM_NE:
     case TN_PRIM_LT:
     case TN_PRIM_LE:
-        y = known_comparison(rw, node);
-        break;
+        return known_comparison(rw, node);
     case TN_PRIM_ADD:
     case TN_PRIM_SUB:
     case TN_PRIM_MUL:
     case TN_PRIM_NEG:
-        y = known_number(rw, node);
-        break;
+        return known_number(rw, node);
     case TN_PRIM_CUMSUM:
-        y = known_sum(rw, node);
-        break;
+        return known_sum(rw, node);
     case TN_PRIM_TAKE:
-        y = known_take(rw, node);
-        break;
+        return known_take(rw, node);
+    /* What follows from the above is needed at once: select on a known condition, views of views.
+     */
     default:
-        break;
+        return tn_rewrite_simplify(rw, node);
     }
-    /* What follows is needed at once: select on a known condition, views of views. */
-    return y || rw->kb.status ? y : tn_rewrite_simplify(rw, node);
 }
 
 static tn_status run(tn_pass_ctx *ctx, tn_graph *graph) {

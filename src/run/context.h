@@ -71,6 +71,9 @@ struct tn_context {
 
 /* Evaluates shapes, plans memory, fills the launch records. */
 TN_MUST_USE tn_status tn_context_resolve(tn_context *context);
+/* Every primitive's operands, arguments and results agree with its rules for these shapes.
+ * TN_CORRUPT, or TN_INVALID_ARGUMENT from the rule. */
+TN_MUST_USE tn_status tn_context_check_prims(tn_context *context);
 /* Places the program's arena buffers: an offset per buffer (0 for those of other kinds), the
  * arena's bytes and the largest sum of sizes alive at once. */
 TN_MUST_USE tn_status tn_arena_plan(const tn_allocator *allocator, const tn_program *program,

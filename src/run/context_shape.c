@@ -116,6 +116,40 @@ static tn_status resolve_tensor(tn_context *context, uint32_t index) {
                              "tensor %u reaches from element %lld to %lld of a buffer of "
                              "%lld",
                              index, (long long)lowest, (long long)highest, (long long)elems);
+    /* A stride that no element needs may be anything; none may overflow an address. */
+    for (uint32_t d = 0; d < record->rank; d++)
+        if ((is_empty || tensor->dims[d] == 1) &&
+            (tensor->strides[d] > elems || tensor->strides[d] < -elems))
+            tensor->strides[d] = 0;
+    return NULL;
+}
+
+/* What the caller gives for an input or output is as large as its shape says; the engine's record
+ * of the buffer must say the same, and that its elements lie in row-major order. */
+static tn_status check_io(const tn_context *context, const char *kind, const tn_rec_io *io) {
+    const tn_program *p = program_of(context);
+    const tn_rec_tensor *record = &p->tensors[io->tensor];
+    const tn_tensor *tensor = &context->tensors[io->tensor];
+    int64_t stride = 1;
+    bool is_dense = context->values[record->offset] == 0;
+    for (uint32_t d = tensor->rank; d-- > 0;) {
+        is_dense = is_dense && (tensor->dims[d] <= 1 || tensor->strides[d] == stride) &&
+                   tn_mul_i64(stride, tensor->dims[d], &stride);
+    }
+    size_t bytes = 0;
+    if (is_dense && tn_mul_size((size_t)stride, tn_dtype_bytes(tensor->dtype), &bytes) &&
+        bytes == context->buffer_bytes[record->buffer])
+        return NULL;
+    return tn_error_make(TN_CORRUPT, "%s %s: its record is not that of a contiguous tensor", kind,
+                         tn_program_str(p, io->name).data);
+}
+
+static tn_status check_ios(const tn_context *context) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->input_count; i++)
+        TN_TRY(check_io(context, "input", &p->inputs[i]));
+    for (uint32_t i = 0; i < p->output_count; i++)
+        TN_TRY(check_io(context, "output", &p->outputs[i]));
     return NULL;
 }
 
@@ -336,10 +370,12 @@ tn_status tn_context_resolve(tn_context *context) {
         TN_TRY(evaluate_sizes(context));
         for (uint32_t i = 0; i < p->tensor_count; i++)
             TN_TRY(resolve_tensor(context, i));
+        TN_TRY(check_ios(context));
         TN_TRY(resolve_outputs(context));
         TN_TRY(plan_arena(context));
         TN_TRY(reserve_scratch(context));
         TN_TRY(resolve_launches(context));
+        TN_TRY(tn_context_check_prims(context));
         context->shapes_are_stale = false;
         context->addresses_are_stale = true;
     }
