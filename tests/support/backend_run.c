@@ -13,10 +13,7 @@
 
 #include <cmocka.h>
 
-#include "backend/cpu/compile/cpu_compile.h"
-#include "backend/null/compile/null_compile.h"
-#include "ir/text.h"
-#include "ir/verify.h"
+#include "engine_make.h"
 #include "kir/interp.h"
 
 static void check(tn_status status, const char *what) {
@@ -29,41 +26,12 @@ static void check(tn_status status, const char *what) {
     fail();
 }
 
-/* Parses, compiles, and writes an engine file; returns its number of steps. */
-static uint32_t compile_to(const char *path, tn_env *env, const char *text, const char *target) {
-    tn_arena arena;
-    tn_arena_init(&arena, env->allocator);
-    tn_op_table prims;
-    tn_op_table_init(&prims, &arena);
-    check(tn_prim_table_fill(&prims), "primitives");
-    const tn_op_table *tables[] = {&prims};
-    tn_graph *graph = NULL;
-    check(tn_graph_parse(&arena, tn_str_of(text), tables, 1, &graph), "parsing");
-    check(tn_graph_verify(graph, tn_prim_verify), "verifying");
-    tn_pb pb;
-    tn_pb_init(&pb, &arena);
-    if (target) {
-        tn_cpu_options options = {.target = target, .keep_source_dir = getenv("KEEP_SOURCE")};
-        check(tn_cpu_compile(env, &arena, graph, &options, &pb), "cpu backend");
-    } else {
-        check(tn_null_compile(&arena, graph, &pb), "null backend");
-    }
-    check(tn_pb_finish(&pb), "program");
-    check(tn_engine_file_write(&env->allocator, path, &pb.program, pb.parts, pb.part_count),
-          "file");
-    uint32_t step_count = pb.program.step_count;
-    tn_pb_deinit(&pb);
-    tn_op_table_deinit(&prims);
-    tn_arena_deinit(&arena);
-    return step_count;
-}
-
 void backend_run_open(backend_run *run, const char *text, const char *target, uint32_t threads) {
     *run = (backend_run){.env = NULL};
     check(tn_env_create(NULL, &run->env), "env");
     char path[64];
     snprintf(path, sizeof path, "backend_run_%d.tenon", (int)getpid());
-    run->step_count = compile_to(path, run->env, text, target);
+    check(engine_make(run->env, text, target, path, &run->step_count), "compiling");
     check(tn_engine_load(run->env, path, NULL, &run->engine), "loading");
     unlink(path);
     tn_session_options options = {.size = sizeof options, .threads = threads, .spin_us = 50};

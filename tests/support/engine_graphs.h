@@ -1,0 +1,30 @@
+/* engine_graphs.h: graphs whose engines hold records of every kind, for tests of engine files. */
+#ifndef TN_TESTS_ENGINE_GRAPHS_H
+#define TN_TESTS_ENGINE_GRAPHS_H
+
+/* Symbols and expressions, a weight, a state, two results, arguments of each kind. */
+#define ENGINE_GRAPH_ALL                                                                           \
+    "graph all {\n symbol s0 in [2, 8]\n input %x: f32[s0, 6]\n input %i: i64[s0]\n"               \
+    " const %w: f32[6, 4] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, "   \
+    "3, 4]\n"                                                                                      \
+    " state %cache \"attn.cache\": f32[4] = zeros\n state %count: f32[4] = [1, 2, 3, 4]\n"         \
+    " %0: f32[s0, 4] = k::matmul(%x, %w, none) loc(\"mm\", \"aten::mm\", \"fc\", \"m.py:3\")\n"    \
+    " %1: f32[s0, 4] = k::softmax(%0, 1)\n %2: f32[4] = k::reduce_sum(%1, [0], false)\n"           \
+    " %3: f32[4] = k::add(%2, %cache)\n %4: f32[4] = k::mul(%3, %count)\n"                         \
+    " %5: f32[s0 + 3, 8] = k::pad(%1, [1, 2], [2, 2], \"constant\", 0.5)\n"                        \
+    " %6: f32[s0, 4] = k::take(%1, %i, 0)\n %7: bf16[s0, 4] = k::cast(%6, bf16)\n"                 \
+    " %8: f32[s0, 8] = k::concat([%1, %6], 1)\n next %cache = %4\n"                                \
+    " return %5, %7, %8 as \"joined\"\n}\n"
+
+/* Windows and products, whose loops are bounded by sizes. */
+#define ENGINE_GRAPH_WINDOW                                                                        \
+    "graph window {\n input %x: f32[1, 3, 9, 9]\n const %w: f32[2, 3, 3, 3] = zeros\n"             \
+    " %0: f32[1, 2, 5, 5] = k::conv(%x, %w, none, [2, 2], [1, 1], [1, 1], [1, 1], 1, false, "      \
+    "[0, 0])\n"                                                                                    \
+    " %1: f32[1, 2, 3, 3], %i: i64[1, 2, 3, 3] = k::max_pool(%0, [3, 3], [2, 2], [1, 1], [1, "     \
+    "1], [3, 3])\n"                                                                                \
+    " %2: f32[1, 2, 2, 2] = k::avg_pool(%1, [2, 2], [1, 1], [0, 0], 0, [2, 2])\n"                  \
+    " %3: f32[1, 1, 2, 2] = k::slice(%2, [0, 0, 0, 0], [1, 1, 2, 2], [1, 1, 1, 1])\n"              \
+    " return %3, %i\n}\n"
+
+#endif
