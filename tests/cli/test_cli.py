@@ -8,6 +8,7 @@ import pathlib
 import resource
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import numpy
@@ -39,6 +40,11 @@ def tenon(*arguments, **options):
 class Command(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        # What an earlier run left must not matter.
+        cls.folder = tempfile.TemporaryDirectory(dir=".")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.addClassCleanup(os.chdir, os.getcwd())
+        os.chdir(cls.folder.name)
         pathlib.Path("model.tn").write_text(MODEL)
         pathlib.Path("unknown.tn").write_text(UNKNOWN)
         done = tenon("compile", "model.tn", "-o", "model.tenon")
