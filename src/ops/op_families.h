@@ -18,6 +18,7 @@
     X(linear)                                                                                      \
     X(conv)                                                                                        \
     X(pool)                                                                                        \
+    X(grid)                                                                                        \
     X(norm)                                                                                        \
     X(attention)                                                                                   \
     X(activation)                                                                                  \

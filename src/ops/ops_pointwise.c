@@ -154,6 +154,17 @@ static tn_status convert_floor_divide(tn_cv *cv) {
     return divide_rounded(cv, TN_PRIM_FLOORDIV);
 }
 
+static tn_status convert_atan2(tn_cv *cv) {
+    tn_binary binary = {0};
+    TN_TRY(common_dtype(cv, "self", "other", &binary.dtype));
+    if (!tn_dtype_is_float(binary.dtype))
+        binary.dtype = TN_F32;
+    binary.a = tn_cv_operand(cv, "self", binary.dtype);
+    binary.b = tn_cv_operand(cv, "other", binary.dtype);
+    tn_cv_set_result(cv, 0, tn_kb_map2(cv->kb, TN_PRIM_ATAN2, binary.a, binary.b));
+    return NULL;
+}
+
 /* ---- powers
  * -------------------------------------------------------------------------------------- */
 
@@ -526,6 +537,10 @@ static const tn_op_entry entries[] = {
      "(3, f32[0])\n"
      "(2, bf16[9])\n"
      "(2, f64[1,2,1,2,1,2,1,2])\n",
+     TN_PRIM_NONE},
+    {"aten::atan2(Tensor self, Tensor other) -> Tensor", convert_atan2,
+     PAIRS "(f32[4]{inf}, f32[4]{inf})\n"
+           "(f32[4]{zero}, f32[4])\n",
      TN_PRIM_NONE},
     {"aten::maximum(Tensor self, Tensor other) -> Tensor", convert_binary, EXTREMES, TN_PRIM_MAX},
     {"aten::minimum(Tensor self, Tensor other) -> Tensor", convert_binary, EXTREMES, TN_PRIM_MIN},

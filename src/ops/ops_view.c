@@ -17,6 +17,15 @@ static tn_status convert_dropout(tn_cv *cv) {
     return set_result(cv, tn_cv_tensor(cv, "input"));
 }
 
+/* The second result tells what was kept: all. */
+static tn_status convert_native_dropout(tn_cv *cv) {
+    tn_value *x = tn_cv_tensor(cv, "input");
+    if (tn_cv_bool(cv, "train") && tn_cv_float(cv, "p") != 0)
+        return tn_cv_refuse(cv, "train is True, accepted is False (export after model.eval())");
+    tn_cv_set_result(cv, 1, tn_kb_full(cv->kb, TN_BOOL, 1, x->type.dims, x->type.rank));
+    return set_result(cv, x);
+}
+
 /* ---- reshape
  * ------------------------------------------------------------------------------------------- */
 
@@ -513,6 +522,12 @@ static const tn_op_entry entries[] = {
      "(bf16[1,2,1,2,1,2,1,2], 0.1, False)\n"
      "(f64[], 0.1, False)\n"
      "(f16[2], 0.1, False)\n",
+     TN_PRIM_NONE},
+    {"aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)",
+     convert_native_dropout,
+     "(f32[2,3], 0.5, False)\n"
+     "(f32[3]{nc,nan}, 0.1, False)\n"
+     "(bf16[1,2,1,2,1,2,1,2], 0.1, False)\n",
      TN_PRIM_NONE},
     {"aten::feature_dropout(Tensor input, float p, bool train) -> Tensor", convert_dropout,
      "(f32[2,3,4], 0.5, False)\n"
