@@ -141,7 +141,9 @@ static int64_t choose_block_rows(const conv *v) {
     int64_t block = others < 1 ? height : tn_ceildiv(height, tn_ceildiv(WANTED_TASKS, others));
     if (block > fitting)
         block = fitting;
-    return block < 1 ? 1 : block;
+    if (block < 1 || height < 1)
+        return 1;
+    return tn_ceildiv(height, tn_ceildiv(height, block)); /* blocks of about the same size */
 }
 
 static void choose_sizes(conv *v) {

@@ -1,6 +1,6 @@
 /* emit_gemm.c: matrix products in fp32.
  *
- * A task is one block of rows times one panel of columns. Blocks are as large as half of the L2
+ * A task is one block of rows times one panel of columns. Blocks are as large as most of the L2
  * cache allows, since a panel that was read once serves all rows of its block; they are smaller
  * where there would be too few tasks to share out. A constant right side comes packed from the
  * engine; another one is packed into the thread's scratch, panel by panel, which makes room for any
@@ -86,17 +86,20 @@ static void describe_pack(const gemm *g, tn_cg_kernel *kernel) {
 /* ---- sizes ------------------------------------------------------------------------------------
  */
 
-/* Rows of a block: whole main tiles within half of L2, and enough tasks. */
+/* Rows of a block: whole main tiles within most of L2, and enough tasks; blocks of about the same
+ * size, since each fetches the next panel. */
 static int64_t choose_block_rows(const gemm *g) {
     int64_t height = g->tiling.heights[0];
     int64_t depth = g->depth < 1 ? TYPICAL_DEPTH : g->depth;
-    int64_t fitting = (int64_t)g->cg->target->l2_bytes / 2 / (depth * (int64_t)sizeof(float));
+    int64_t fitting = (int64_t)g->cg->target->l2_bytes * 3 / 4 / (depth * (int64_t)sizeof(float));
     int64_t rows = tn_sym_const_or(g->spec->m, TYPICAL_BLOCK_ROWS);
     int64_t others = tn_sym_const_or(g->panel_count, 1) * tn_sym_const_or(g->batch_count, 1);
     int64_t block = others < 1 ? rows : tn_ceildiv(rows, tn_ceildiv(WANTED_TASKS, others));
     if (block > fitting)
         block = fitting;
-    return block <= height ? height : block / height * height;
+    block = block <= height ? height : block / height * height;
+    int64_t even = tn_ceildiv(rows, tn_ceildiv(rows, block));
+    return even < 1 ? height : tn_ceildiv(even, height) * height;
 }
 
 /* Rows whose elements of one column lie in one set of L1 must be few; so must rows whose distance
