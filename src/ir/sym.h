@@ -79,11 +79,12 @@ const tn_sym *tn_sym_select(tn_syms *syms, const tn_sym *cond, const tn_sym *a, 
 const tn_sym *tn_sym_addi(tn_syms *syms, const tn_sym *a, int64_t b);
 const tn_sym *tn_sym_muli(tn_syms *syms, const tn_sym *a, int64_t b);
 
+/* NULL, what failed to be built, is no constant. */
 static inline bool tn_sym_is_const(const tn_sym *s) {
-    return s->kind == TN_SYM_CONST;
+    return s && s->kind == TN_SYM_CONST;
 }
 static inline bool tn_sym_is(const tn_sym *s, int64_t value) {
-    return s->kind == TN_SYM_CONST && s->value == value;
+    return s && s->kind == TN_SYM_CONST && s->value == value;
 }
 
 /* What the ranges prove: 1 yes, 0 no, -1 unknown. Never fails: what overflows is unknown. */

@@ -252,7 +252,11 @@ static tn_status finish(attempt *a, tn_kernel_print *kernel, tn_buf *text,
                         const tn_sym *flops, const tn_expr_builder *source) {
     tn_segment *s = a->s;
     tn_step_info info;
-    TN_TRY(tn_segment_describe(s, a->root, a->result, &info));
+    tn_status status = tn_segment_describe(s, a->root, a->result, &info);
+    if (status) {
+        tn_buf_deinit(text);
+        return status;
+    }
     info.flops = flops;
     for (uint32_t i = 0; i < a->node->operand_count; i++) {
         const tn_value *operand = a->node->operands[i];

@@ -328,8 +328,10 @@ tn_status tn_segment_describe(tn_segment *s, const tn_value *root, const tn_valu
     collect(c, root);
     if (c->named == 0)
         tn_buf_printf(&c->name, "copy");
+    tn_status status = tn_buf_status(&c->name);
     info->summary = tn_arena_printf(s->arena, "%s", tn_buf_cstr(&c->name));
     tn_buf_deinit(&c->name);
+    TN_TRY(status);
     if (!info->summary)
         return tn_error_out_of_memory();
     info->flops = info->bytes_read = tn_sym_const(s->syms, 0);
@@ -344,8 +346,8 @@ enum { NESTS_MAX = 64 };
 
 /* The nests that together store one value. */
 typedef struct nest_list {
-    tn_nest nests[NESTS_MAX];
-    size_t count;
+    tn_nest *nests;
+    size_t count, capacity;
     bool is_impossible; /* the value has to run on the interpreter */
 } nest_list;
 
@@ -411,6 +413,10 @@ static tn_status build_nests(tn_segment *s, const tn_value *value, const tn_plac
             list->is_impossible = true;
             return NULL;
         }
+        list->nests =
+            tn_arena_grow(s->arena, list->nests, list->count, &list->capacity, sizeof *list->nests);
+        if (!list->nests)
+            return tn_error_out_of_memory();
         tn_nest *nest = &list->nests[list->count];
         TN_TRY(build_box(s, value, &b, place, nest));
         if (nest->expr) {
@@ -476,7 +482,10 @@ static tn_status emit_nests(tn_segment *s, nest_list *const *lists, const tn_sto
                             size_t count) {
     tn_nest *nests = NULL;
     size_t nest_count = 0;
-    TN_ARENA_TRY(s->arena, nests, count * NESTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        nest_count += lists[i]->count;
+    TN_ARENA_TRY(s->arena, nests, nest_count);
+    nest_count = 0;
     tn_step_info info = {0};
     for (size_t i = 0; i < count; i++) {
         tn_step_info part;
