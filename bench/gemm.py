@@ -1,6 +1,6 @@
 """Measures tenon's matrix products against the limit of one core of this machine, in the same run.
 
-    python bench/gemm.py [--rounds 5] [--seconds 0.5] [--build build/release] [--out DIR]
+    python bench/gemm.py [--rounds 5] [--seconds 0.5] [--build build] [--out DIR]
 
 Each product is a torch.nn.Linear without bias, exported, compiled and run on one thread; its time
 is that of the engine's steps as the runtime's own profile gives them, so that the call from Python
@@ -156,7 +156,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measures matrix products against the machine.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.3, help="per measurement")
-    parser.add_argument("--build", type=pathlib.Path, default=peers.TREE / "build" / "release")
+    parser.add_argument("--build", type=pathlib.Path, default=peers.TREE / "build")
     parser.add_argument("--work", type=pathlib.Path, default=peers.TREE / "build" / "bench")
     parser.add_argument("--out", type=pathlib.Path, default=peers.HERE / "results")
     parser.add_argument("--name", help="of the result files (default: gemm and the date)")

@@ -1,6 +1,6 @@
 """Measures how fast an engine file is ready to run, and what memory it then holds.
 
-    python bench/load.py ENGINE ... [--rounds 9] [--build build/release]
+    python bench/load.py ENGINE ... [--rounds 9] [--build build]
 
 For each engine, in a fresh process each round: the time from the file's name to a context
 (tn_engine_load, tn_session_create, tn_context_create), the growth of resident memory by it, and the
@@ -58,7 +58,7 @@ def main():
     parser = argparse.ArgumentParser(description="Measures load time and resident memory.")
     parser.add_argument("engines", nargs="+", metavar="ENGINE")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--build", type=pathlib.Path, default=peers.TREE / "build" / "release")
+    parser.add_argument("--build", type=pathlib.Path, default=peers.TREE / "build")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     library = str(arguments.build / "libtenon_rt.so")

@@ -1,7 +1,7 @@
 """Measures tenon and its peers on the same models in the same run.
 
     python bench/peers.py [--models bert_base,resnet50] [--peers ...] [--threads 1,2]
-                          [--rounds 7] [--seconds 1.5] [--build build/release] [--out DIR]
+                          [--rounds 7] [--seconds 1.5] [--build build] [--out DIR]
 
 Peers: tenon (libtenon_rt through ctypes), ONNX Runtime, PyTorch eager and torch.compile, each in
 fp32 and, where it can, in bf16. Every peer runs in a process of its own that holds the model; the
@@ -230,7 +230,7 @@ def main():
     parser.add_argument("--threads", type=split, default=["1", "2"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.5, help="per peer and round")
-    parser.add_argument("--build", type=pathlib.Path, default=TREE / "build" / "release")
+    parser.add_argument("--build", type=pathlib.Path, default=TREE / "build")
     parser.add_argument("--work", type=pathlib.Path, default=TREE / "build" / "bench")
     parser.add_argument("--out", type=pathlib.Path, default=HERE / "results")
     parser.add_argument("--name", help="of the result files (default: the date)")

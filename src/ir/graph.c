@@ -85,6 +85,10 @@ static tn_status unique_name(tn_graph *graph, tn_str wanted, uint32_t id, tn_str
     }
 }
 
+tn_status tn_value_rename(tn_graph *graph, tn_value *value, tn_str name) {
+    return unique_name(graph, name, value->id, &value->name);
+}
+
 static tn_status make_value(tn_graph *graph, tn_value_kind kind, tn_str name, const tn_type *type,
                             tn_value **out_value) {
     tn_value *value = NULL;

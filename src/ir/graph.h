@@ -215,6 +215,8 @@ void tn_graph_remove_node(tn_graph *graph, tn_node *node);
 /* Moves a node before another (the end if NULL). */
 void tn_graph_move_node(tn_graph *graph, tn_node *node, tn_node *before);
 TN_MUST_USE tn_status tn_node_set_operand(tn_node *node, uint32_t operand, tn_value *value);
+/* Gives a value another name, copied and made unique as above; the old one stays taken. */
+TN_MUST_USE tn_status tn_value_rename(tn_graph *graph, tn_value *value, tn_str name);
 /* Every use of from, outputs and states included, becomes to. */
 TN_MUST_USE tn_status tn_value_replace(tn_graph *graph, tn_value *from, tn_value *to);
 /* True if the value is a graph output or the next content of a state. */

@@ -4,6 +4,8 @@
  * demands that the operand has the very type of the result, so broadcasting is never lost. */
 #include "kir/simplify.h"
 
+#include <math.h>
+
 #include "base/checked.h"
 #include "kir/infer.h"
 #include "kir/interp.h"
@@ -147,13 +149,72 @@ static tn_value *simplify_logic(const tn_prim_use *use) {
     return NULL;
 }
 
-static tn_value *simplify_select(const tn_prim_use *use) {
+/* select between truth values is logic: select(c, true, false) is c, select(c, a, false) is c and
+ * a. */
+static tn_value *simplify_bool_select(tn_kb *kb, const tn_prim_use *use) {
+    tn_value *cond = use->operands[0], *y = NULL;
+    double a = -1, b = -1; /* neither true nor false */
+    (void)tn_value_splat(use->operands[1], &a);
+    (void)tn_value_splat(use->operands[2], &b);
+    if (a == 1 && b == 0)
+        y = cond;
+    else if (a == 0 && b == 1)
+        y = tn_kb_map1(kb, TN_PRIM_NOT, cond);
+    else if (b == 0)
+        y = tn_kb_map2(kb, TN_PRIM_AND, cond, use->operands[1]);
+    else if (a == 1)
+        y = tn_kb_map2(kb, TN_PRIM_OR, cond, use->operands[2]);
+    return y ? tn_kb_expand(kb, y, use->type->dims, use->type->rank) : NULL;
+}
+
+static tn_value *simplify_select(tn_kb *kb, const tn_prim_use *use) {
     double number;
     if (use->operands[1] == use->operands[2])
         return operand_if(use, 1, true);
-    if (!tn_value_splat(use->operands[0], &number))
-        return NULL;
-    return operand_if(use, number != 0 ? 1 : 2, true);
+    if (tn_value_splat(use->operands[0], &number))
+        return operand_if(use, number != 0 ? 1 : 2, true);
+    return use->type->dtype == TN_BOOL ? simplify_bool_select(kb, use) : NULL;
+}
+
+static bool compare(tn_prim prim, double a, double b) {
+    return prim == TN_PRIM_EQ   ? a == b
+           : prim == TN_PRIM_NE ? a != b
+           : prim == TN_PRIM_LT ? a < b
+                                : a <= b;
+}
+
+/* A comparison of select(c, 1, 0) with a number: c, not c, or known. Numbers beyond 2^53 may have
+ * lost bits as doubles. */
+static tn_value *simplify_comparison(tn_kb *kb, const tn_prim_use *use) {
+    static const double exact = 9007199254740992.0;
+    for (uint32_t i = 0; i < 2; i++) {
+        tn_value *x = use->operands[i];
+        const tn_node *reshape = def_as(x, TN_PRIM_RESHAPE);
+        const tn_node *select = def_as(reshape ? reshape->operands[0] : x, TN_PRIM_SELECT);
+        double number, a, b;
+        if (!select || !tn_value_splat(use->operands[1 - i], &number) ||
+            !tn_value_splat(select->operands[1], &a) || !tn_value_splat(select->operands[2], &b))
+            continue;
+        bool is_whole = x->type.dtype > TN_F8E5M2;
+        if (is_whole && !(fabs(number) < exact && fabs(a) < exact && fabs(b) < exact))
+            continue;
+        bool if_a = i == 0 ? compare(use->prim, a, number) : compare(use->prim, number, a);
+        bool if_b = i == 0 ? compare(use->prim, b, number) : compare(use->prim, number, b);
+        const tn_type *inner = &select->results[0]->type;
+        tn_value *y = tn_kb_select(kb, select->operands[0], tn_kb_int(kb, TN_BOOL, if_a),
+                                   tn_kb_int(kb, TN_BOOL, if_b));
+        y = tn_kb_expand(kb, y, inner->dims, inner->rank);
+        y = tn_kb_reshape(kb, y, x->type.dims, x->type.rank);
+        return tn_kb_expand(kb, y, use->type->dims, use->type->rank);
+    }
+    return NULL;
+}
+
+/* neg(neg(x)), not(not(x)), also with a reshape between. */
+static tn_value *simplify_twice(tn_kb *kb, const tn_prim_use *use) {
+    const tn_node *reshape = def_as(use->operands[0], TN_PRIM_RESHAPE);
+    const tn_node *inner = def_as(reshape ? reshape->operands[0] : use->operands[0], use->prim);
+    return inner ? tn_kb_reshape(kb, inner->operands[0], use->type->dims, use->type->rank) : NULL;
 }
 
 static tn_value *simplify_map(tn_kb *kb, const tn_prim_use *use) {
@@ -170,15 +231,19 @@ static tn_value *simplify_map(tn_kb *kb, const tn_prim_use *use) {
     case TN_PRIM_DIV:
     case TN_PRIM_POW:
         return simplify_identity(use, 1, false);
+    case TN_PRIM_EQ:
+    case TN_PRIM_NE:
+    case TN_PRIM_LT:
+    case TN_PRIM_LE:
+        return simplify_comparison(kb, use);
     case TN_PRIM_AND:
     case TN_PRIM_OR:
         return simplify_logic(use);
     case TN_PRIM_SELECT:
-        return simplify_select(use);
+        return simplify_select(kb, use);
     case TN_PRIM_NEG:
     case TN_PRIM_NOT:
-        inner = def_as(use->operands[0], use->prim);
-        return inner ? inner->operands[0] : NULL;
+        return simplify_twice(kb, use);
     case TN_PRIM_RELU:
         inner = def_as(use->operands[0], TN_PRIM_RELU);
         return inner ? use->operands[0] : NULL;
@@ -197,11 +262,20 @@ static tn_value *simplify_map(tn_kb *kb, const tn_prim_use *use) {
 static tn_value *simplify_permute(tn_kb *kb, const tn_prim_use *use) {
     tn_value *x = use->operands[0];
     const tn_sym *const *order = use->args[1].ints;
-    bool is_identity = true;
-    for (uint32_t i = 0; i < x->type.rank; i++)
-        is_identity = is_identity && order[i]->value == (int64_t)i;
+    bool is_identity = true, is_in_order = true;
+    int64_t last = -1; /* of the dims that are not 1 */
+    for (uint32_t i = 0; i < x->type.rank; i++) {
+        int64_t dim = order[i]->value;
+        is_identity = is_identity && dim == (int64_t)i;
+        if (tn_sym_is(x->type.dims[dim], 1))
+            continue;
+        is_in_order = is_in_order && dim > last;
+        last = dim;
+    }
     if (is_identity)
         return x;
+    if (is_in_order) /* nothing but dims of size 1 moves */
+        return tn_kb_reshape(kb, x, use->type->dims, use->type->rank);
     const tn_node *inner = def_as(x, TN_PRIM_PERMUTE);
     if (!inner)
         return NULL;

@@ -16,6 +16,8 @@
     X(cast)                                                                                        \
     X(index)                                                                                       \
     X(linear)                                                                                      \
+    X(einsum)                                                                                      \
+    X(random)                                                                                      \
     X(conv)                                                                                        \
     X(pool)                                                                                        \
     X(grid)                                                                                        \

@@ -74,9 +74,30 @@ typedef struct masking {
     const tn_sym *offset;
 } masking;
 
+/* A reshape that only puts dims of size 1 in front. */
+static bool adds_lead(const tn_node *reshape) {
+    const tn_type *from = &reshape->operands[0]->type, *to = &reshape->results[0]->type;
+    if (to->rank < from->rank)
+        return false;
+    uint32_t lead = to->rank - from->rank;
+    for (uint32_t d = 0; d < to->rank; d++)
+        if (d < lead ? !tn_sym_is(to->dims[d], 1) : to->dims[d] != from->dims[d - lead])
+            return false;
+    return true;
+}
+
+/* What a mask broadcasts from. */
 static tn_value *unexpanded(tn_value *value) {
-    const tn_node *expand = tn_match(value, TN_PRIM_EXPAND);
-    return expand ? expand->operands[0] : value;
+    for (;;) {
+        const tn_node *expand = tn_match(value, TN_PRIM_EXPAND);
+        const tn_node *reshape = tn_match(value, TN_PRIM_RESHAPE);
+        if (expand)
+            value = expand->operands[0];
+        else if (reshape && adds_lead(reshape))
+            value = reshape->operands[0];
+        else
+            return value;
+    }
 }
 
 /* The last two dims are queries and keys. */

@@ -82,13 +82,13 @@ static tn_value *product_behind(tn_rewrite *rw, const tn_node *node) {
         y = unflattened(rw, a);
     } else if (a->type.rank == 3 && b->type.rank == 3) {
         tn_value *wide_a = flattened(a, 2), *wide_b = flattened(b, 2);
-        if (!wide_a || !wide_b)
+        if (!wide_a && !wide_b)
             return NULL;
-        /* Heads on one side may be groups and repeats on the other: the shorter list joins those.
-         */
-        if (wide_a->type.rank < wide_b->type.rank)
+        /* Only one side may show its dims; and heads on one side may be groups and repeats on the
+         * other: the shorter list joins those. */
+        if (!wide_b || (wide_a && wide_a->type.rank < wide_b->type.rank))
             wide_b = with_lead(rw, b, &wide_a->type);
-        else if (wide_b->type.rank < wide_a->type.rank)
+        else if (!wide_a || wide_b->type.rank < wide_a->type.rank)
             wide_a = with_lead(rw, a, &wide_b->type);
         if (!wide_a || !wide_b || !same_lead(&wide_a->type, &wide_b->type, 2))
             return NULL;

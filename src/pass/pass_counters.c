@@ -114,26 +114,31 @@ static tn_value *known_take(tn_rewrite *rw, const tn_node *node) {
 }
 
 static tn_value *known(tn_rewrite *rw, tn_node *node) {
+    tn_value *y = NULL;
     switch (tn_node_prim(node)) {
     case TN_PRIM_EQ:
     case TN_PRIM_NE:
     case TN_PRIM_LT:
     case TN_PRIM_LE:
-        return known_comparison(rw, node);
+        y = known_comparison(rw, node);
+        break;
     case TN_PRIM_ADD:
     case TN_PRIM_SUB:
     case TN_PRIM_MUL:
     case TN_PRIM_NEG:
-        return known_number(rw, node);
+        y = known_number(rw, node);
+        break;
     case TN_PRIM_CUMSUM:
-        return known_sum(rw, node);
+        y = known_sum(rw, node);
+        break;
     case TN_PRIM_TAKE:
-        return known_take(rw, node);
-    /* What follows from the above is needed at once: select on a known condition, views of views.
-     */
+        y = known_take(rw, node);
+        break;
     default:
-        return tn_rewrite_simplify(rw, node);
+        break;
     }
+    /* What follows is needed at once: select on a known condition, views of views. */
+    return y || rw->kb.status ? y : tn_rewrite_simplify(rw, node);
 }
 
 static tn_status run(tn_pass_ctx *ctx, tn_graph *graph) {

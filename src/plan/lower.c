@@ -33,6 +33,12 @@ static tn_status lower_sources(tn_lowering *lowering) {
     return NULL;
 }
 
+/* Made by a converter and not yet known by a name of the model. */
+static bool is_numbered(const tn_value *value) {
+    return value->kind == TN_VALUE_RESULT && value->name.len > 0 && value->name.data[0] >= '0' &&
+           value->name.data[0] <= '9';
+}
+
 static tn_status lower_node(tn_lowering *lowering, const tn_node *node) {
     tn_value **operands, **results;
     TN_ARENA_TRY(lowering->arena, operands, node->operand_count);
@@ -41,8 +47,11 @@ static tn_status lower_node(tn_lowering *lowering, const tn_node *node) {
         operands[i] = node->operands[i] ? lowering->values[node->operands[i]->id] : NULL;
     lowering->kb.locs = node->locs;
     TN_TRY(tn_convert_node(&lowering->kb, node, operands, false, results));
-    for (uint32_t i = 0; i < node->result_count; i++)
+    for (uint32_t i = 0; i < node->result_count; i++) {
         lowering->values[node->results[i]->id] = results[i];
+        if (is_numbered(results[i]))
+            TN_TRY(tn_value_rename(lowering->kir, results[i], node->results[i]->name));
+    }
     return NULL;
 }
 

@@ -137,6 +137,11 @@ const char *tn_cg_sym(tn_cg *cg, const tn_sym *s) {
     return "0";
 }
 
+bool tn_cg_is_multiple(tn_cg *cg, const tn_sym *s, int64_t unit) {
+    const tn_sym *rest = tn_sym_mod(cg->syms, s, tn_sym_const(cg->syms, unit));
+    return rest && tn_sym_is(rest, 0);
+}
+
 /* ---- functions ------------------------------------------------------------------------------- */
 
 void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signature) {
@@ -198,6 +203,7 @@ void tn_cg_print_parts(uint32_t parts, tn_buf *out) {
         {TN_CG_PART_ATTENTION, tn_text_prelude_attention_c},
         {TN_CG_PART_BF16, tn_text_prelude_bf16_c},
         {TN_CG_PART_AMX, tn_text_prelude_amx_c},
+        {TN_CG_PART_ATTENTION_AMX, tn_text_prelude_attention_amx_c},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (parts & texts[i].part)

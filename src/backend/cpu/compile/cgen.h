@@ -67,6 +67,7 @@ typedef enum tn_cg_part {
     TN_CG_PART_ATTENTION = 1 << 1,
     TN_CG_PART_BF16 = 1 << 2,
     TN_CG_PART_AMX = 1 << 3,
+    TN_CG_PART_ATTENTION_AMX = 1 << 4, /* with the three before it */
 } tn_cg_part;
 void tn_cg_print_parts(uint32_t parts, tn_buf *out);
 
@@ -78,6 +79,8 @@ void tn_cg_close(tn_cg *cg, const char *after);
  * 12)". Symbols become local names; emitters print tn_cg_declare_syms() at the top of each function
  * that uses any. Lives in the arena; never NULL ("0" after a failure, which is sticky). */
 const char *tn_cg_sym(tn_cg *cg, const tn_sym *s);
+/* Whether s is known to be a multiple of unit; false after a failure, too. */
+bool tn_cg_is_multiple(tn_cg *cg, const tn_sym *s, int64_t unit);
 /* A copy of formatted text in the arena; "" after a failure, which is sticky. */
 const char *tn_cg_text(tn_cg *cg, const char *format, ...) TN_PRINTF(2, 3);
 /* Declares, at the top of a function that has `sym`, every symbol of the kernel so far:

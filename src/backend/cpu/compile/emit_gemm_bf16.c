@@ -77,7 +77,7 @@ static void choose(gemm *g) {
     tn_syms *syms = g->cg->syms;
     g->has_tiles = g->cg->target->has_amx_bf16 && spec->m->max > FEW_ROWS;
     g->has_few_rows_path = g->cg->target->has_amx_bf16 && spec->m->min <= FEW_ROWS;
-    const bool is_whole = tn_sym_is(tn_sym_mod(syms, spec->k, tn_sym_const(syms, TN_BF16_STEP)), 0);
+    const bool is_whole = tn_cg_is_multiple(g->cg, spec->k, TN_BF16_STEP);
     const tn_sym *row = spec->a.strides[spec->batch_rank];
     const bool is_aliasing = tn_sym_is_const(row) && row->value * 2 % ALIAS_BYTES == 0;
     g->copies_a = !is_whole || !tn_sym_is(spec->a.strides[spec->batch_rank + 1], 1) ||
@@ -153,8 +153,7 @@ static void print_store_rows(const gemm *g, bool is_whole) {
 static void print_store_function(const gemm *g) {
     tn_cg *cg = g->cg;
     const char *columns = tn_cg_sym(cg, g->columns);
-    const bool is_ragged =
-        !tn_sym_is(tn_sym_mod(cg->syms, g->columns, tn_sym_const(cg->syms, g->panel_columns)), 0);
+    const bool is_ragged = !tn_cg_is_multiple(cg, g->columns, g->panel_columns);
     tn_cg_function function;
     tn_cg_begin_function(cg, &function,
                          tn_cg_text(cg,

@@ -1,4 +1,4 @@
-/* test_emit_contract.c: the emitters of contractions with an allocator that fails at the 1st, 2nd,
+/* test_emit.c: the kernel emitters with an allocator that fails at the 1st, 2nd,
  * ... request until they succeed: every failure comes back as TN_OUT_OF_MEMORY, and nothing leaks.
  */
 #include <setjmp.h>
@@ -14,6 +14,7 @@ typedef tn_status emit_function(tn_cg *cg);
 
 static const tn_cpu_target target = {.has_avx2_fma = true,
                                      .has_avx512 = true,
+                                     .has_amx_bf16 = true,
                                      .lanes = 16,
                                      .l1_bytes = 32 << 10,
                                      .l2_bytes = 1 << 20};
@@ -23,13 +24,13 @@ static const tn_sym *dynamic(tn_cg *cg, const char *name) {
     return tn_sym_var(cg->syms, tn_str_of(name), 1, 4096);
 }
 
-static tn_status emit_gemm(tn_cg *cg, bool b_is_const) {
+static tn_status emit_gemm(tn_cg *cg, tn_dtype dtype, bool b_is_const) {
     const tn_sym *one = tn_sym_const(cg->syms, 1), *zero = tn_sym_const(cg->syms, 0);
     const tn_sym *m = dynamic(cg, "m"), *n = tn_sym_const(cg->syms, 100);
     const tn_sym *k = tn_sym_const(cg->syms, 30), *batch = dynamic(cg, "batch");
     TN_TRY(tn_syms_status(cg->syms));
     tn_gemm_spec spec = {.name = "gemm",
-                         .dtype = TN_F32,
+                         .dtype = dtype,
                          .batch_rank = 1,
                          .batch = {batch},
                          .m = m,
@@ -43,20 +44,26 @@ static tn_status emit_gemm(tn_cg *cg, bool b_is_const) {
     return tn_emit_gemm(cg, &spec, &kernel);
 }
 static tn_status emit_gemm_const(tn_cg *cg) {
-    return emit_gemm(cg, true);
+    return emit_gemm(cg, TN_F32, true);
 }
 static tn_status emit_gemm_dynamic(tn_cg *cg) {
-    return emit_gemm(cg, false);
+    return emit_gemm(cg, TN_F32, false);
+}
+static tn_status emit_gemm_bf16_const(tn_cg *cg) {
+    return emit_gemm(cg, TN_BF16, true);
+}
+static tn_status emit_gemm_bf16_dynamic(tn_cg *cg) {
+    return emit_gemm(cg, TN_BF16, false);
 }
 
-static tn_status emit_conv(tn_cg *cg, int64_t groups) {
+static tn_status emit_conv(tn_cg *cg, tn_dtype dtype, int64_t groups) {
     const tn_sym *one = tn_sym_const(cg->syms, 1), *zero = tn_sym_const(cg->syms, 0);
     const tn_sym *size = dynamic(cg, "size"), *channels = tn_sym_const(cg->syms, 24);
     const tn_sym *row = tn_sym_mul(cg->syms, size, channels);
     const tn_sym *image = tn_sym_mul(cg->syms, row, size);
     TN_TRY(tn_syms_status(cg->syms));
     tn_conv_spec spec = {.name = "conv",
-                         .dtype = TN_F32,
+                         .dtype = dtype,
                          .batch = one,
                          .in_h = size,
                          .in_w = size,
@@ -80,10 +87,62 @@ static tn_status emit_conv(tn_cg *cg, int64_t groups) {
     return tn_emit_conv(cg, &spec, &kernel);
 }
 static tn_status emit_conv_dense(tn_cg *cg) {
-    return emit_conv(cg, 2);
+    return emit_conv(cg, TN_F32, 2);
 }
 static tn_status emit_conv_depthwise(tn_cg *cg) {
-    return emit_conv(cg, 24);
+    return emit_conv(cg, TN_F32, 24);
+}
+static tn_status emit_conv_bf16(tn_cg *cg) {
+    return emit_conv(cg, TN_BF16, 1);
+}
+
+static tn_status emit_attention(tn_cg *cg, tn_dtype dtype) {
+    const tn_sym *one = tn_sym_const(cg->syms, 1), *zero = tn_sym_const(cg->syms, 0);
+    const tn_sym *s = dynamic(cg, "s"), *t = dynamic(cg, "t"), *d = tn_sym_const(cg->syms, 40);
+    const tn_sym *row = tn_sym_const(cg->syms, 320);
+    TN_TRY(tn_syms_status(cg->syms));
+    const tn_cg_tensor tensor = {.offset = zero, .dtype = dtype, .strides = {t, d, row, one}};
+    tn_attention_spec spec = {.name = "attention",
+                              .dtype = dtype,
+                              .batch_rank = 1,
+                              .batch = {dynamic(cg, "batch")},
+                              .heads = tn_sym_const(cg->syms, 8),
+                              .kv_heads = tn_sym_const(cg->syms, 2),
+                              .s = s,
+                              .t = t,
+                              .d = d,
+                              .e = d,
+                              .q = tensor,
+                              .k = tensor,
+                              .v = tensor,
+                              .mask = tensor,
+                              .has_mask = true,
+                              .scale = 0.5,
+                              .is_causal = true,
+                              .causal_offset = zero,
+                              .store = "store"};
+    TN_TRY(tn_syms_status(cg->syms));
+    tn_cg_kernel kernel;
+    return tn_emit_attention(cg, &spec, &kernel);
+}
+static tn_status emit_attention_vectors(tn_cg *cg) {
+    return emit_attention(cg, TN_F16);
+}
+static tn_status emit_attention_tiles(tn_cg *cg) {
+    return emit_attention(cg, TN_BF16);
+}
+
+static tn_status emit_rows(tn_cg *cg) {
+    tn_row_spec spec = {.name = "rows",
+                        .kind = TN_ROW_LAYER_NORM,
+                        .outer_rank = 2,
+                        .outer = {dynamic(cg, "batch"), dynamic(cg, "s")},
+                        .n = dynamic(cg, "n"),
+                        .load = "load",
+                        .store = "store"};
+    TN_TRY(tn_syms_status(cg->syms));
+    tn_cg_kernel kernel;
+    return tn_emit_rows(cg, &spec, &kernel);
 }
 
 /* One attempt; the writer's own set-up may fail, too. */
@@ -123,18 +182,34 @@ static void products(void **state) {
     (void)state;
     fail_everywhere(emit_gemm_const);
     fail_everywhere(emit_gemm_dynamic);
+    fail_everywhere(emit_gemm_bf16_const);
+    fail_everywhere(emit_gemm_bf16_dynamic);
 }
 
 static void convolutions(void **state) {
     (void)state;
     fail_everywhere(emit_conv_dense);
     fail_everywhere(emit_conv_depthwise);
+    fail_everywhere(emit_conv_bf16);
+}
+
+static void attention(void **state) {
+    (void)state;
+    fail_everywhere(emit_attention_vectors);
+    fail_everywhere(emit_attention_tiles);
+}
+
+static void rows(void **state) {
+    (void)state;
+    fail_everywhere(emit_rows);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products),
         cmocka_unit_test(convolutions),
+        cmocka_unit_test(attention),
+        cmocka_unit_test(rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,208 @@
+/* test_plan_lower.c: lowering and assignment on textual models: what is carried over, what refusals
+ * say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ir/text.h"
+#include "ir/verify.h"
+#include "ops/convert.h"
+#include "plan/assign.h"
+#include "plan/lower.h"
+
+typedef struct fixture {
+    tn_env *env;
+    tn_arena arena;
+    tn_op_table ops, prims;
+    tn_graph *model;
+} fixture;
+
+static void begin(fixture *f, const char *text) {
+    *f = (fixture){0};
+    assert_null(tn_env_create(NULL, &f->env));
+    tn_arena_init(&f->arena, tn_allocator_system());
+    tn_op_table_init(&f->ops, &f->arena);
+    tn_op_table_init(&f->prims, &f->arena);
+    assert_null(tn_op_list_fill(&f->ops));
+    assert_null(tn_prim_table_fill(&f->prims));
+    const tn_op_table *tables[1] = {&f->ops};
+    tn_status status = tn_graph_parse(&f->arena, tn_str_of(text), tables, 1, &f->model);
+    if (status)
+        print_error("%s\n", tn_status_message(status));
+    assert_null(status);
+}
+
+static void end(fixture *f) {
+    tn_op_table_deinit(&f->ops);
+    tn_op_table_deinit(&f->prims);
+    tn_arena_deinit(&f->arena);
+    tn_env_destroy(f->env);
+}
+
+/* Lowers a model that must be refused; every word must stand in the message or in a note. */
+static void refused(const char *text, tn_code code, const char *const *words) {
+    fixture f;
+    tn_graph *kir;
+    char all[2048] = "";
+    begin(&f, text);
+    tn_status status = tn_lower(f.env, &f.arena, &f.prims, f.model, &kir);
+    assert_int_equal(tn_status_code(status), code);
+    assert_null(kir);
+    strncat(all, tn_status_message(status), sizeof all - 1);
+    for (size_t i = 0; tn_status_note(status, i); i++) {
+        strncat(all, "\n", sizeof all - strlen(all) - 1);
+        strncat(all, tn_status_note(status, i), sizeof all - strlen(all) - 1);
+    }
+    for (size_t i = 0; words[i]; i++) {
+        if (!strstr(all, words[i]))
+            print_error("'%s' is missing in: %s\n", words[i], all);
+        assert_non_null(strstr(all, words[i]));
+    }
+    tn_status_free(status);
+    end(&f);
+}
+
+static void an_unknown_operator_names_all(void **state) {
+    (void)state;
+    static const char *const words[] = {"aten::softplux",
+                                        "no converter",
+                                        "plug-in",
+                                        "tenon report",
+                                        "aten::softplus",
+                                        "soft_1",
+                                        "encoder.layer.0",
+                                        "model.py:7: y = softplux(x)",
+                                        NULL};
+    refused("graph g { input %x: f32[2]\n"
+            "%y: f32[2] = aten::softplux(%x) loc(\"soft_1\", \"aten::softplux\", "
+            "\"encoder.layer.0\", \"model.py:7: y = softplux(x)\")\n"
+            "return %y }",
+            TN_UNSUPPORTED, words);
+}
+
+static void an_operator_like_no_other_has_no_suggestion(void **state) {
+    (void)state;
+    fixture f;
+    tn_graph *kir;
+    begin(&f,
+          "graph g { input %x: f32[2]\n%y: f32[2] = mylib::scale_mul_everything(%x)\nreturn %y }");
+    tn_status status = tn_lower(f.env, &f.arena, &f.prims, f.model, &kir);
+    assert_non_null(strstr(tn_status_message(status), "mylib::scale_mul_everything"));
+    assert_null(strstr(tn_status_message(status), "nearest"));
+    tn_status_free(status);
+    end(&f);
+}
+
+static void refusals_say_what_was_seen_and_accepted(void **state) {
+    (void)state;
+    static const char *const dropout[] = {"aten::dropout", "train is True", "accepted is False",
+                                          NULL};
+    refused("graph g { input %x: f32[2]\n%y: f32[2] = aten::dropout(%x, 0.5, true)\nreturn %y }",
+            TN_UNSUPPORTED, dropout);
+    static const char *const in_place[] = {"aten::relu_", "in place", "functionalise", NULL};
+    refused("graph g { input %x: f32[2]\n%y: f32[2] = aten::relu_(%x)\nreturn %y }", TN_UNSUPPORTED,
+            in_place);
+    static const char *const mask[] = {"aten::index.Tensor", "mask", "depends on data", NULL};
+    refused("graph g { input %x: f32[4]\ninput %m: bool[4]\nsymbol u in [0, 4]\n"
+            "%y: f32[u] = aten::index.Tensor(%x, [%m])\nreturn %y }",
+            TN_UNSUPPORTED, mask);
+    static const char *const dim[] = {"aten::softmax.int", "dim is 2", "-2 to 1", NULL};
+    refused("graph g { input %x: f32[2, 3]\n%y: f32[2, 3] = aten::softmax.int(%x, 2)\nreturn %y }",
+            TN_INVALID_ARGUMENT, dim);
+}
+
+static void a_wrong_declared_type_is_an_error(void **state) {
+    (void)state;
+    static const char *const words[] = {"aten::add.Tensor", "f32[2, 3]", "f32[2, 4]", NULL};
+    refused("graph g { input %a: f32[2, 1]\ninput %b: f32[3]\n"
+            "%y: f32[2, 4] = aten::add.Tensor(%a, %b)\nreturn %y }",
+            TN_INTERNAL, words);
+}
+
+static void names_states_and_provenance_are_carried(void **state) {
+    (void)state;
+    fixture f;
+    tn_graph *kir;
+    begin(&f,
+          "graph net { symbol s0 in [1, 8]\ninput %x: f32[s0, 2]\n"
+          "const %w: f32[2] = [1.0, 2.0]\nstate %cache \"attn.cache\": f32[2] = zeros\n"
+          "%y: f32[s0, 2] = aten::mul.Tensor(%x, %w) loc(\"mul_1\", \"aten::mul.Tensor\", \"fc\", "
+          "\"m.py:3: y\")\n"
+          "%n: f32[2] = aten::add.Tensor(%cache, %w)\nnext %cache = %n\n"
+          "return %y as \"logits\" }");
+    assert_null(tn_lower(f.env, &f.arena, &f.prims, f.model, &kir));
+    assert_null(tn_graph_verify(kir, tn_prim_verify));
+    assert_true(tn_str_is(kir->name, "net"));
+    assert_true(tn_str_is(kir->inputs[0]->name, "x"));
+    assert_ptr_equal(kir->consts[0]->data->data, f.model->consts[0]->data->data);
+    assert_true(tn_str_is(kir->states[0].name, "attn.cache"));
+    assert_int_equal(tn_node_prim(kir->states[0].next->def), TN_PRIM_ADD);
+    assert_true(tn_str_is(kir->outputs[0].name, "logits"));
+    assert_int_equal(kir->first->locs.count, 1);
+    assert_true(tn_str_is(kir->first->locs.items[0]->node, "mul_1"));
+    end(&f);
+}
+
+static void one_refusal_does_not_hide_the_rest(void **state) {
+    (void)state;
+    fixture f;
+    tn_assignment *assignment;
+    begin(&f, "graph g { input %x: f32[2]\n%a: f32[2] = aten::relu(%x)\n"
+              "%b: f32[2] = mylib::op(%a)\n%c: f32[2] = aten::dropout(%b, 0.5, true)\n"
+              "%d: f32[2] = aten::sigmoid(%c)\nreturn %d }");
+    assert_null(tn_assign(f.env, &f.arena, &f.prims, f.model, &assignment));
+    assert_int_equal(assignment->count, 4);
+    assert_int_equal(assignment->fallback_count, 2);
+    static const tn_fate fates[4] = {TN_FATE_ENGINE, TN_FATE_FALLBACK, TN_FATE_FALLBACK,
+                                     TN_FATE_ENGINE};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(assignment->fates[i].fate, fates[i]);
+        assert_int_equal(assignment->fates[i].code, fates[i] ? TN_UNSUPPORTED : TN_OK);
+        assert_int_equal(assignment->fates[i].reason[0] != 0, fates[i] == TN_FATE_FALLBACK);
+    }
+    assert_non_null(strstr(assignment->fates[2].reason, "train is True"));
+    end(&f);
+}
+
+/* Every allocation of the arena's blocks fails once: the error comes back, nothing leaks. */
+static void short_memory_is_an_error(void **state) {
+    (void)state;
+    for (size_t fail_at = 1;; fail_at++) {
+        fixture f;
+        tn_test_allocator counter;
+        tn_graph *kir;
+        tn_assignment *assignment;
+        tn_arena arena;
+        begin(&f, "graph g { input %x: f32[2, 8]\n%a: f32[2, 8] = aten::softmax.int(%x, 1)\n"
+                  "%b: f32[2, 1] = aten::logsumexp(%x, [1], true)\nreturn %a }");
+        tn_arena_init(&arena, tn_test_allocator_init(&counter, tn_allocator_system(), fail_at));
+        tn_status status = tn_assign(f.env, &arena, &f.prims, f.model, &assignment);
+        if (!status)
+            status = tn_lower(f.env, &arena, &f.prims, f.model, &kir);
+        tn_arena_deinit(&arena);
+        end(&f);
+        assert_int_equal(counter.live_blocks, 0);
+        if (!status)
+            break;
+        assert_int_equal(tn_status_code(status), TN_OUT_OF_MEMORY);
+        tn_status_free(status);
+        assert_true(fail_at < 1000);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_unknown_operator_names_all),
+        cmocka_unit_test(an_operator_like_no_other_has_no_suggestion),
+        cmocka_unit_test(refusals_say_what_was_seen_and_accepted),
+        cmocka_unit_test(a_wrong_declared_type_is_an_error),
+        cmocka_unit_test(names_states_and_provenance_are_carried),
+        cmocka_unit_test(one_refusal_does_not_hide_the_rest),
+        cmocka_unit_test(short_memory_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
