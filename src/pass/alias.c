@@ -332,19 +332,24 @@ static const struct {
     {"aten::unbind.int", 2, ununbind},
 };
 
+static tn_status invert_view(const scatter *s, tn_value **out_value) {
+    const tn_op *op = s->view->op;
+    if (is_conversion(op->name))
+        return same(s, out_value);
+    for (size_t i = 0; i < sizeof inverses / sizeof *inverses; i++)
+        if (tn_str_is(op->name, inverses[i].name) &&
+            op->schema->param_count >= inverses[i].param_count)
+            return inverses[i].invert(s, out_value);
+    return tn_error_make(TN_UNSUPPORTED,
+                         "%%%.*s is written in place, but is a view made by %.*s, "
+                         "through which writing is not supported",
+                         TN_STR_ARG(s->view->results[s->index]->name), TN_STR_ARG(op->name));
+}
+
 tn_status tn_alias_scatter(const tn_pass_ctx *ctx, const tn_node *view, uint32_t index,
                            tn_value *source, tn_value *content, tn_node *before,
                            tn_value **out_value) {
     const scatter s = {ctx, view, index, source, content, before};
     *out_value = NULL;
-    if (is_conversion(view->op->name))
-        return same(&s, out_value);
-    for (size_t i = 0; i < sizeof inverses / sizeof *inverses; i++)
-        if (tn_str_is(view->op->name, inverses[i].name) &&
-            view->op->schema->param_count >= inverses[i].param_count)
-            return inverses[i].invert(&s, out_value);
-    return tn_error_make(TN_UNSUPPORTED,
-                         "%%%.*s is written in place, but is a view made by %.*s, "
-                         "through which writing is not supported",
-                         TN_STR_ARG(view->results[index]->name), TN_STR_ARG(view->op->name));
+    return invert_view(&s, out_value);
 }
