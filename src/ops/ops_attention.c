@@ -196,12 +196,14 @@ static tn_status convert_math_attention(tn_cv *cv) {
     "(f16[2,40], 1" LAST ")\n"                                                                     \
     "(bf16[2,40], 1" LAST ")\n"                                                                    \
     "(f32[2,3]{lo=-99,hi=99}, 0" LAST ")\n"
+/* In bf16 the probabilities are rounded before the second product, in an order of its own: half of
+ * a percent of the values, which are near 1, whatever the result's size. */
 #define ATTENTION                                                                                  \
     "(f32[2,3,4,8], f32[2,3,4,8], f32[2,3,4,8])@seq\n"                                             \
     "(f32[1,2,5,8]{nc}, f32[1,2,7,8]{nc}, f32[1,2,7,8])@seq\n"                                     \
     "(f32[2,2,5,8], f32[2,2,5,8], f32[2,2,5,8], is_causal=True)@seq\n"                             \
     "(f32[2,2,5,8], f32[2,2,5,8], f32[2,2,5,8], scale=0.3)@seq\n"                                  \
-    "(bf16[2,2,5,8], bf16[2,2,5,8], bf16[2,2,5,8])@seq\n"                                          \
+    "(bf16[2,2,5,8], bf16[2,2,5,8], bf16[2,2,5,8])@seq atol=4e-3\n"                                \
     "(f64[1,1,1,1], f64[1,1,1,1], f64[1,1,1,1])@seq\n"
 
 static const tn_op_entry entries[] = {
