@@ -3,7 +3,11 @@
  *
  * New weights are computed in f32 (f64 for f64) and rounded once to the weights' dtype. A widening
  * cast between the contraction and the map moves behind it (the result was rounded there already),
- * and so does a permute. */
+ * and so does a permute.
+ *
+ * Maps in f32 behind a contraction of halves are not put into its weights, whose rounding would
+ * cost more accuracy than the model has: they become one product and one sum, which kernels do on
+ * the f32 accumulators. */
 #include "pass/kernel_passes.h"
 #include "pass/rewrite.h"
 
@@ -171,15 +175,79 @@ static tn_value *join_shift(tn_rewrite *rw, const contraction *c, tn_prim prim, 
     return rw->kb.status ? NULL : rebuild(rw, c, c->weight, bias);
 }
 
+/* value as x * scale + shift, with constants; NULL stands for 1 and 0. */
+typedef struct scaled {
+    tn_value *x, *scale, *shift;
+} scaled;
+
+/* The constant operand of a map, if it has one in a place where prim takes it; the other is *out_x.
+ */
+static tn_value *constant_operand(const tn_node *node, tn_value **out_x) {
+    tn_prim prim = tn_node_prim(node);
+    bool commutes = prim == TN_PRIM_MUL || prim == TN_PRIM_ADD;
+    for (uint32_t i = 0; i < (commutes ? 2u : 1u); i++) {
+        *out_x = node->operands[i];
+        if (tn_is_const(node->operands[1 - i]) &&
+            tn_type_equal(&node->operands[i]->type, &node->results[0]->type))
+            return node->operands[1 - i];
+    }
+    return NULL;
+}
+
+static scaled match_scaled(const tn_rewrite *rw, tn_value *value) {
+    scaled result = {.x = value};
+    const tn_node *add = tn_match(value, TN_PRIM_ADD);
+    if (add && tn_match_once(rw->graph, value)) {
+        tn_value *x = NULL;
+        result.shift = constant_operand(add, &x);
+        if (result.shift)
+            result.x = x;
+    }
+    const tn_node *mul = tn_match(result.x, TN_PRIM_MUL);
+    if (mul && tn_match_once(rw->graph, result.x)) {
+        tn_value *x = NULL;
+        result.scale = constant_operand(mul, &x);
+        if (result.scale)
+            result.x = x;
+    }
+    return result;
+}
+
+/* A constant map behind x * scale + shift, where x is a contraction of halves widened to f32. */
+static tn_value *combine(tn_rewrite *rw, tn_node *node) {
+    tn_prim prim = tn_node_prim(node);
+    tn_value *y = NULL, *other = constant_operand(node, &y);
+    if (!other || node->results[0]->type.dtype != TN_F32)
+        return NULL;
+    scaled s = match_scaled(rw, y);
+    contraction c;
+    bool is_normal = prim == TN_PRIM_ADD ? !s.shift : prim == TN_PRIM_MUL && !s.scale && !s.shift;
+    if (is_normal || !match_contraction(rw, s.x, &c) || c.widened == c.weight->type.dtype)
+        return NULL;
+    tn_kb *kb = &rw->kb;
+    if (prim == TN_PRIM_MUL || prim == TN_PRIM_DIV) {
+        tn_value *one = tn_kb_float(kb, TN_F32, 1);
+        s.scale = compute(rw, prim, s.scale ? s.scale : one, other, TN_F32);
+        s.shift = s.shift ? compute(rw, prim, s.shift, other, TN_F32) : NULL;
+    } else {
+        s.shift = compute(rw, prim, s.shift ? s.shift : tn_kb_float(kb, TN_F32, 0), other, TN_F32);
+    }
+    tn_value *product = s.scale ? tn_kb_map2(kb, TN_PRIM_MUL, s.x, s.scale) : s.x;
+    return s.shift ? tn_kb_map2(kb, TN_PRIM_ADD, product, s.shift) : product;
+}
+
 static tn_value *join(tn_rewrite *rw, tn_node *node) {
     tn_prim prim = tn_node_prim(node);
     if (prim != TN_PRIM_MUL && prim != TN_PRIM_DIV && prim != TN_PRIM_ADD && prim != TN_PRIM_SUB)
         return NULL;
+    tn_value *combined = combine(rw, node);
+    if (combined || rw->kb.status)
+        return combined;
     bool commutes = prim == TN_PRIM_MUL || prim == TN_PRIM_ADD;
     for (uint32_t i = 0; i < (commutes ? 2u : 1u); i++) {
         contraction c;
         tn_value *other = node->operands[1 - i];
-        if (!match_contraction(rw, node->operands[i], &c) ||
+        if (!match_contraction(rw, node->operands[i], &c) || c.widened != c.weight->type.dtype ||
             !tn_type_equal(&node->operands[i]->type, &node->results[0]->type))
             continue;
         bool is_scale = prim == TN_PRIM_MUL || prim == TN_PRIM_DIV;
