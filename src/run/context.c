@@ -242,9 +242,9 @@ static tn_status bind(tn_context *context, const char *kind, const tn_rec_io *io
             context->shapes_are_stale = true;
         binding->dims[d] = tensor->shape[d];
     }
-    /* An empty tensor may have no memory; "given" is told apart from NULL by any address. */
-    static uint8_t no_elements;
-    void *data = tensor->data ? (uint8_t *)tensor->data + tensor->byte_offset : &no_elements;
+    /* An empty tensor may have no memory; any address tells it apart from one that was not given.
+     */
+    void *data = tensor->data ? (uint8_t *)tensor->data + tensor->byte_offset : (void *)context;
     if (!binding->data)
         context->shapes_are_stale = true;
     if (binding->data != data)
