@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CACHE_LINE = 64, SPINS_PER_LOOK = 256, SPINS_BEFORE_YIELD = 1 << 14 };
+enum { CACHE_LINE = 64, SPINS_PER_LOOK = 256, SPINS_BEFORE_YIELD = 1 << 10 };
 
 typedef struct worker {
     tn_cpu_pool *pool;
