@@ -1,7 +1,8 @@
 /* segment.h: kernel IR graph to kernels and steps: the heart of the CPU backend.
  *
  *   roles.c     which values get memory of their own, and which are computed where they are used
- *   segment.c   storage, kernels and steps; pointwise kernels
+ *   segment.c   storage, kernels and steps
+ *   pointwise.c pointwise kernels
  *   anchors.c   contractions, convolutions, attention, rows, pools, reductions, with the pointwise
  * work that follows fused into their stores
  *
@@ -113,6 +114,17 @@ TN_MUST_USE tn_status tn_segment_describe(tn_segment *segment, const tn_value *r
 /* Adds the operations and bytes read of a kernel's expressions. */
 void tn_segment_account(tn_segment *segment, const tn_value *root, const tn_expr_builder *builder,
                         tn_step_info *inout_info);
+
+/* ---- pointwise.c --------------------------------------------------------------------------------
+ */
+
+/* A kernel that stores a pointwise value or a copy of a view; the interpreter where no kernel can.
+ * is_row_major: views of it must be layouts, so no other order will do. */
+TN_MUST_USE tn_status tn_segment_emit_pointwise(tn_segment *segment, const tn_value *value,
+                                                bool is_row_major);
+/* Copies a value into a buffer that others own (an output that is also something else, a state). */
+TN_MUST_USE tn_status tn_segment_emit_copy(tn_segment *segment, const tn_value *value,
+                                           uint32_t buffer);
 
 /* ---- anchors.c ----------------------------------------------------------------------------------
  */

@@ -1,0 +1,63 @@
+/* anchor.h: between anchors.c and the kinds of anchors; nobody else includes it. */
+#ifndef TN_CPU_ANCHOR_H
+#define TN_CPU_ANCHOR_H
+
+#include "backend/cpu/compile/segment.h"
+
+/* One attempt at an anchor's kernel. */
+typedef struct tn_anchor_attempt {
+    tn_segment *s;
+    const tn_node *node;
+    const tn_value *result, *root;
+    tn_view space[2]; /* from the result to the iteration space */
+    uint32_t space_count;
+    bool is_paired;
+    tn_anchor_result anchor;
+    const tn_chain *chain; /* from root to the iteration space */
+    tn_expr_builder builder;
+    const tn_expr *expr;
+    tn_stored stored;
+    tn_store store;
+} tn_anchor_attempt;
+
+static inline const tn_sym *tn_anchor_size(tn_segment *s, int64_t value) {
+    return tn_sym_const(s->syms, value);
+}
+
+/* ---- anchors.c ----------------------------------------------------------------------------------
+ */
+
+/* Everything before printing, in the space that the attempt describes: the chain from root, its
+ * expression (storing side operands that block it), its storage. natural: the order in which the
+ * anchor produces, of the result's dims; NULL: none. out_is_ready false: not in this space. */
+TN_MUST_USE tn_status tn_anchor_prepare(tn_anchor_attempt *attempt, const uint32_t *natural,
+                                        bool *out_is_ready);
+/* A stored operand, as emitters want it. */
+TN_MUST_USE tn_status tn_anchor_operand(tn_segment *segment, tn_kernel_print *kernel,
+                                        const tn_place *place, const tn_value *value,
+                                        const tn_layout *layout, tn_cg_tensor *out_tensor);
+bool tn_anchor_expand(tn_syms *syms, const tn_layout *layout, const tn_sym *const *dims,
+                      uint32_t rank, tn_layout *out_layout);
+/* The expression of an operand through views, for a load function. Stores what blocks. */
+TN_MUST_USE tn_status tn_anchor_source(tn_segment *segment, const tn_value *operand,
+                                       const tn_view *views, uint32_t view_count,
+                                       tn_expr_builder *builder, const tn_expr **out_expr);
+/* Begins the kernel and prints the store function, KERNEL_epilogue. */
+void tn_anchor_begin(tn_anchor_attempt *attempt, tn_kernel_print *kernel, tn_buf *text);
+/* Ends it and appends the step. source: of the load function; NULL: the anchor reads pointers. */
+TN_MUST_USE tn_status tn_anchor_finish(tn_anchor_attempt *attempt, tn_kernel_print *kernel,
+                                       tn_buf *text, const tn_cg_kernel *emitted,
+                                       const tn_value *const *weights, const tn_sym *flops,
+                                       const tn_expr_builder *source);
+
+/* ---- kinds --------------------------------------------------------------------------------------
+ */
+
+TN_MUST_USE tn_status tn_anchor_matmul(tn_anchor_attempt *attempt, bool *out_is_fused);
+TN_MUST_USE tn_status tn_anchor_conv(tn_anchor_attempt *attempt, bool *out_is_fused);
+TN_MUST_USE tn_status tn_anchor_pool(tn_anchor_attempt *attempt, bool *out_is_fused);
+TN_MUST_USE tn_status tn_anchor_attention(tn_anchor_attempt *attempt, bool *out_is_fused);
+TN_MUST_USE tn_status tn_anchor_rows(tn_anchor_attempt *attempt, bool *out_is_fused);
+TN_MUST_USE tn_status tn_anchor_reduce(tn_anchor_attempt *attempt, bool *out_is_fused);
+
+#endif
