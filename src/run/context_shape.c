@@ -125,15 +125,16 @@ static tn_status resolve_tensor(tn_context *context, uint32_t index) {
 }
 
 /* What the caller gives for an input or output is as large as its shape says; the engine's record
- * of the buffer must say the same, and that its elements lie in row-major order. */
+ * of the buffer must say the same, and that its elements, if it has any, lie in row-major order. */
 static tn_status check_io(const tn_context *context, const char *kind, const tn_rec_io *io) {
     const tn_program *p = program_of(context);
     const tn_rec_tensor *record = &p->tensors[io->tensor];
     const tn_tensor *tensor = &context->tensors[io->tensor];
     int64_t stride = 1;
     bool is_dense = context->values[record->offset] == 0;
+    bool is_empty = context->buffer_bytes[record->buffer] == 0;
     for (uint32_t d = tensor->rank; d-- > 0;) {
-        is_dense = is_dense && (tensor->dims[d] <= 1 || tensor->strides[d] == stride) &&
+        is_dense = is_dense && (is_empty || tensor->dims[d] <= 1 || tensor->strides[d] == stride) &&
                    tn_mul_i64(stride, tensor->dims[d], &stride);
     }
     size_t bytes = 0;

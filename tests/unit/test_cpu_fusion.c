@@ -69,6 +69,10 @@ static const fusion_case cases[] = {
              " %0: f32[3, 9, 1, 1] = k::reduce_mean(%x, [2, 3], true)\n"
              " %1: f32[9, 17, 5] = k::reduce_max(%x, [0], false)\n"
              " %2: f32[3, 17] = k::reduce_sum(%x, [1, 3], false)\n return %0, %1, %2\n}\n"},
+    {.name = "an input without elements",
+     .text = "graph g {\n symbol a in [1, 9]\n symbol b in [0, 9]\n input %x: f32[a, b, 4]\n"
+             " %0: f32[a, b, 4] = k::gelu_erf(%x)\n return %0\n}\n",
+     .dims = {{3, 0, 4}}},
     {.name = "take with maps",
      .text = "graph g {\n input %t: f32[11, 20]\n input %i: i64[2, 6]\n input %p: f32[6, 20]\n"
              " %0: f32[2, 6, 20] = k::take(%t, %i, 0)\n %1: f32[2, 6, 20] = k::add(%0, %p)\n "
