@@ -73,6 +73,9 @@ static const fusion_case cases[] = {
      .text = "graph g {\n symbol a in [1, 9]\n symbol b in [0, 9]\n input %x: f32[a, b, 4]\n"
              " %0: f32[a, b, 4] = k::gelu_erf(%x)\n return %0\n}\n",
      .dims = {{3, 0, 4}}},
+    {.name = "a product without rows",
+     .text = "graph g {\n input %x: f32[0, 4]\n input %w: f32[4, 1]\n"
+             " %0: f32[0, 1] = k::matmul(%x, %w, none)\n return %0\n}\n"},
     {.name = "take with maps",
      .text = "graph g {\n input %t: f32[11, 20]\n input %i: i64[2, 6]\n input %p: f32[6, 20]\n"
              " %0: f32[2, 6, 20] = k::take(%t, %i, 0)\n %1: f32[2, 6, 20] = k::add(%0, %p)\n "

@@ -98,8 +98,10 @@ static int64_t choose_block_rows(const gemm *g) {
     if (block > fitting)
         block = fitting;
     block = block <= height ? height : block / height * height;
+    if (rows < 1) /* nothing to cut */
+        return height;
     int64_t even = tn_ceildiv(rows, tn_ceildiv(rows, block));
-    return even < 1 ? height : tn_ceildiv(even, height) * height;
+    return tn_ceildiv(even, height) * height;
 }
 
 /* Rows whose elements of one column lie in one set of L1 must be few; so must rows whose distance
