@@ -468,6 +468,17 @@ static tn_status emit_node(tn_segment *s, const tn_node *node) {
     return NULL;
 }
 
+/* A kernel that was given up may leave storage that no step uses. */
+static void close_buffers(tn_segment *s) {
+    for (uint32_t i = 0; i < s->pb->program.buffer_count; i++) {
+        tn_rec_buffer *buffer = tn_pb_buffer_at(s->pb, i);
+        if (buffer->kind != TN_BUFFER_ARENA || buffer->first_step != TN_NO_INDEX)
+            continue;
+        buffer->first_step = buffer->last_step = 0;
+        buffer->bytes = tn_pb_const(s->pb, 0);
+    }
+}
+
 tn_status tn_segment_emit(tn_segment *s) {
     for (const tn_node *node = s->graph->first; node; node = node->next) {
         TN_TRY(emit_node(s, node));
@@ -486,5 +497,6 @@ tn_status tn_segment_emit(tn_segment *s) {
         if (state->next && state->next != state->value)
             TN_TRY(tn_segment_emit_copy(s, state->next, s->places[state->value->id].buffer));
     }
+    close_buffers(s);
     return NULL;
 }
