@@ -32,15 +32,16 @@ static uint32_t add_tensor(tn_pb *pb, const tn_graph *graph, const tn_type *type
     return tn_pb_tensor(pb, &tensor);
 }
 
-/* The first content of a state as a weight; TN_NO_INDEX when it is all zeros. */
-static tn_status add_initial(tn_pb *pb, const tn_value *value, uint32_t *out_buffer) {
-    *out_buffer = TN_NO_INDEX;
+tn_status tn_value_bytes(tn_arena *arena, const tn_value *value, const void **out_data,
+                         size_t *out_bytes) {
     size_t elems = 1, elem_bytes = tn_dtype_bytes(value->type.dtype);
     for (uint32_t d = 0; d < value->type.rank; d++)
         elems *= (size_t)value->type.dims[d]->value;
-    if (!value->data || !value->data->data || elems == 0)
+    *out_bytes = elems * elem_bytes;
+    *out_data = value->data->data;
+    if (value->data->is_contiguous || elems == 0)
         return NULL;
-    uint8_t *copy = tn_arena_alloc(pb->arena, elems, elem_bytes);
+    uint8_t *copy = tn_arena_alloc(arena, elems, elem_bytes);
     if (!copy)
         return tn_error_out_of_memory();
     int64_t index[TN_MAX_RANK] = {0};
@@ -55,7 +56,20 @@ static tn_status add_initial(tn_pb *pb, const tn_value *value, uint32_t *out_buf
             index[d] = 0;
         }
     }
-    *out_buffer = tn_pb_weight(pb, copy, elems * elem_bytes);
+    *out_data = copy;
+    return NULL;
+}
+
+/* The first content of a state as a weight; TN_NO_INDEX when it has none or is empty. */
+static tn_status add_initial(tn_pb *pb, const tn_value *value, uint32_t *out_buffer) {
+    *out_buffer = TN_NO_INDEX;
+    if (!value->data || !value->data->data)
+        return NULL;
+    const void *data = NULL;
+    size_t bytes = 0;
+    TN_TRY(tn_value_bytes(pb->arena, value, &data, &bytes));
+    if (bytes > 0)
+        *out_buffer = tn_pb_weight(pb, data, bytes);
     return NULL;
 }
 

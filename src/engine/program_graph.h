@@ -17,4 +17,9 @@ typedef struct tn_graph_buffers {
 TN_MUST_USE tn_status tn_pb_add_graph(tn_pb *pb, const tn_graph *graph,
                                       tn_graph_buffers *out_buffers);
 
+/* The content of a value with data (a constant, a state) in row-major order: its own bytes where
+ * they are so already, else a copy in the arena. */
+TN_MUST_USE tn_status tn_value_bytes(tn_arena *arena, const tn_value *value, const void **out_data,
+                                     size_t *out_bytes);
+
 #endif

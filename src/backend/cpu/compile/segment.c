@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "engine/program_graph.h"
+
 /* ---- storage ------------------------------------------------------------------------------------
  */
 
@@ -48,35 +50,6 @@ bool tn_segment_preferred_order(const tn_segment *s, const tn_value *value, uint
     return false;
 }
 
-/* The bytes of a constant, in row-major order. */
-static tn_status const_bytes(tn_segment *s, const tn_value *value, const void **out_data,
-                             size_t *out_bytes) {
-    size_t elems = 1, elem_bytes = tn_dtype_bytes(value->type.dtype);
-    for (uint32_t d = 0; d < value->type.rank; d++)
-        elems *= (size_t)value->type.dims[d]->value;
-    *out_bytes = elems * elem_bytes;
-    *out_data = value->data->data;
-    if (value->data->is_contiguous || elems == 0)
-        return NULL;
-    uint8_t *copy = tn_arena_alloc(s->arena, elems, elem_bytes);
-    if (!copy)
-        return tn_error_out_of_memory();
-    int64_t index[TN_MAX_RANK] = {0};
-    for (size_t i = 0; i < elems; i++) {
-        int64_t at = 0;
-        for (uint32_t d = 0; d < value->type.rank; d++)
-            at += index[d] * value->data->strides[d];
-        memcpy(copy + i * elem_bytes, value->data->data + at * (int64_t)elem_bytes, elem_bytes);
-        for (uint32_t d = value->type.rank; d-- > 0;) {
-            if (++index[d] < value->type.dims[d]->value)
-                break;
-            index[d] = 0;
-        }
-    }
-    *out_data = copy;
-    return NULL;
-}
-
 /* The program buffer behind a buffer of expressions and kernels. */
 static tn_status resolve_buffer(tn_segment *s, uint32_t buffer, uint32_t *out_buffer) {
     *out_buffer = buffer;
@@ -92,7 +65,7 @@ static tn_status resolve_buffer(tn_segment *s, uint32_t buffer, uint32_t *out_bu
             return tn_error_make(TN_INTERNAL, "constant %u is not of the graph", id);
         const void *data = NULL;
         size_t bytes = 0;
-        TN_TRY(const_bytes(s, value, &data, &bytes));
+        TN_TRY(tn_value_bytes(s->arena, value, &data, &bytes));
         s->weight_buffers[id] = tn_pb_weight(s->pb, data, bytes);
     }
     *out_buffer = s->weight_buffers[id];
