@@ -69,6 +69,10 @@ TN_API const char *tn_status_message(const tn_error *status);
 TN_API const char *tn_status_note(const tn_error *status, size_t i);
 /* Frees a status; NULL is allowed. */
 TN_API void tn_status_free(tn_status status);
+/* Makes an error, for callbacks that fail: the message, copied, names the thing, the value seen and
+ * the value wanted in one line (NULL: the code's name). Never fails: short of memory it gives
+ * TN_OUT_OF_MEMORY, and TN_OK gives NULL. Thread-safe. Since 0.1. */
+TN_API TN_MUST_USE tn_status tn_status_create(tn_code code, const char *message);
 
 /* ---- allocator ----------------------------------------------------------------------------- */
 

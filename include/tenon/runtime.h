@@ -115,6 +115,62 @@ TN_API TN_MUST_USE tn_status tn_engine_describe(const tn_engine *engine, const c
                                                 char **out_json);
 TN_API void tn_text_free(const tn_engine *engine, char *text);
 
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+/* An operator that the engine cannot compute itself stands in it as a *call*, which the session's
+ * executor serves when the step's turn comes (docs/calls.md). Strings are borrowed from the engine
+ * and valid while it lives. */
+typedef struct tn_call_info {
+    size_t size;           /* sizeof(tn_call_info), set by the caller */
+    size_t index;          /* of the call, in the order of execution */
+    const char *op;        /* with its overload: "mylib::scale_mul.default" */
+    const char *node;      /* its name in the model; "" if unknown, as for the two below */
+    const char *module;    /* path of the nn.Module that it belongs to */
+    const char *source;    /* line of the model's code */
+    const char *arguments; /* in order, as JSON (docs/calls.md) */
+    size_t operand_count, result_count, int_count;
+} tn_call_info;
+
+TN_API size_t tn_engine_call_count(const tn_engine *engine);
+/* TN_OUT_OF_RANGE for an index past the last. Since 0.1. */
+TN_API TN_MUST_USE tn_status tn_engine_call_info(const tn_engine *engine, size_t i,
+                                                 tn_call_info *out_info);
+
+/* One call under way. Everything but `held` and the fields of `results` is read-only; all of it is
+ * valid until run returns. */
+typedef struct tn_call {
+    size_t size;  /* sizeof(tn_call) of the runtime */
+    size_t index; /* these four as in tn_call_info */
+    size_t operand_count, result_count, int_count;
+    const DLTensor *operands; /* tensors, to be read only; strided, strides may be 0; never NULL */
+    const int64_t *ints;      /* the symbolic integers among the arguments, now known */
+    /* To be computed. data is memory of the shape and dtype that the model declares, row-major: the
+     * executor writes there, or points data to memory of its own of the same shape and dtype,
+     * row-major, and sets `held`, which keeps that memory alive: it is then read in place, without
+     * a copy. Memory that is not held, or is an operand's, is copied when run has returned. */
+    DLTensor *results;
+    void *held; /* NULL before run; given to release once nothing reads the results any more */
+} tn_call;
+
+/* Who serves an engine's calls. Callbacks run on the thread that called tn_session_create (prepare)
+ * or tn_context_run (run, release), while no worker runs for this context; contexts that run on
+ * several threads call at the same time. A callback that fails returns an error that it owns no
+ * more (tn_status_create). It must not use the context that is running; other contexts and
+ * engines are free to it. */
+typedef struct tn_executor {
+    size_t size; /* sizeof(tn_executor) */
+    void *user;
+    /* Called for each call at session creation, in order; refuses an operator that it has not, or
+     * that writes to its arguments. May be NULL. */
+    tn_status (*prepare)(void *user, const tn_call_info *info);
+    /* Computes the results. TN_INVALID_ARGUMENT from tn_context_run names operator, node, seen and
+     * wanted when they come back with another shape, dtype, device or layout, or NULL. */
+    tn_status (*run)(void *user, tn_call *call);
+    /* Lets go of what `held` keeps alive, after a failed run too; every handle is given back
+     * exactly once before tn_context_run returns. May be NULL if no call sets `held`. */
+    void (*release)(void *user, void *held);
+} tn_executor;
+
 /* ---- session --------------------------------------------------------------------------------- */
 
 /* An engine placed on this machine: its code loaded, its worker threads started. Thread-safe.
@@ -129,8 +185,13 @@ typedef struct tn_session_options {
     /* How long idle workers spin before they sleep, in microseconds; waking costs about 80. Default
      * (options NULL): 200. */
     uint32_t spin_us;
+    /* Serves the engine's calls; copied, its user outlives the session. NULL: only engines without
+     * calls run. */
+    const tn_executor *executor;
 } tn_session_options;
 
+/* TN_UNSUPPORTED: the engine has calls and there is no executor (names the operators and what would
+ * help); whatever prepare returns; TN_OUT_OF_MEMORY, TN_IO (starting threads). */
 TN_API TN_MUST_USE tn_status tn_session_create(tn_engine *engine, const tn_session_options *options,
                                                tn_session **out_session);
 /* After all its contexts; NULL is allowed. */
@@ -161,8 +222,10 @@ TN_API TN_MUST_USE tn_status tn_context_set_output(tn_context *context, size_t i
  * size. */
 TN_API TN_MUST_USE tn_status tn_context_infer_outputs(tn_context *context);
 /* Runs. Allocates nothing when input shapes are those of the run before. Besides the above:
- * TN_OUT_OF_RANGE for an index computed by the model that lies outside, TN_OUT_OF_MEMORY. After an
- * error the outputs' contents are undefined and the context stays usable. */
+ * TN_OUT_OF_RANGE for an index computed by the model that lies outside, TN_OUT_OF_MEMORY, and what
+ * an executor's callback returns, with operator and node. After an error the outputs' contents are
+ * undefined and the context stays usable. A context is not re-entrant: from inside its executor's
+ * callbacks this is TN_INVALID_ARGUMENT. */
 TN_API TN_MUST_USE tn_status tn_context_run(tn_context *context);
 /* Output i: valid after tn_context_infer_outputs (shape) or tn_context_run (content), until the
  * next run or shape change. shape and strides are borrowed from the context. */

@@ -67,6 +67,12 @@ tn_status tn_error_make(tn_code code, const char *format, ...) {
     return error;
 }
 
+tn_status tn_status_create(tn_code code, const char *message) {
+    if (code == TN_OK)
+        return NULL;
+    return tn_error_make(code, "%s", message ? message : tn_code_name(code));
+}
+
 tn_status tn_status_annotate(tn_status status, const char *format, ...) {
     if (!status || is_constant(status))
         return status;

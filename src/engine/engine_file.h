@@ -32,7 +32,8 @@
     X(11, sources, tn_rec_source, source_count)                                                    \
     X(12, blobs, tn_rec_blob, blob_count)                                                          \
     X(13, indices, uint32_t, index_count)                                                          \
-    X(14, floats, double, float_count)
+    X(14, floats, double, float_count)                                                             \
+    X(15, calls, tn_rec_call, call_count)
 
 /* Sections of bytes: X(id, field, size field). */
 #define TN_BYTE_SECTIONS(X)                                                                        \

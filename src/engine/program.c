@@ -215,15 +215,46 @@ static tn_status verify_prim_step(const checker *c, const tn_rec_step *step) {
     return NULL;
 }
 
+static tn_status verify_call_step(const checker *c, const tn_rec_step *step) {
+    const tn_program *p = c->program;
+    TN_TRY(below(c, "call", step->kernel, p->call_count));
+    if (p->calls[step->kernel].step != c->index)
+        return tn_error_make(TN_CORRUPT, "step %u: its call %u is of step %u", c->index,
+                             step->kernel, p->calls[step->kernel].step);
+    TN_TRY(list_in(c, "operands", step->operands, p->tensor_count, false));
+    TN_TRY(list_in(c, "results", step->results, p->tensor_count, false));
+    TN_TRY(verify_access(c, step->operands, false));
+    return verify_access(c, step->results, true);
+}
+
+static tn_status verify_call(const checker *c, const tn_rec_call *call) {
+    const tn_program *p = c->program;
+    TN_TRY(text_in(c, "operator", call->op));
+    TN_TRY(text_in(c, "arguments", call->arguments));
+    TN_TRY(list_in(c, "integers", call->ints, p->instr_count, false));
+    TN_TRY(below(c, "step", call->step, p->step_count));
+    const tn_rec_step *step = &p->steps[call->step];
+    if (step->kind != TN_STEP_CALL || step->kernel != c->index)
+        return tn_error_make(TN_CORRUPT, "call %u: step %u is not its step", c->index, call->step);
+    if (c->index > 0 && p->calls[c->index - 1].step >= call->step)
+        return tn_error_make(TN_CORRUPT,
+                             "call %u: step %u does not come after that of the call "
+                             "before it",
+                             c->index, call->step);
+    return NULL;
+}
+
 static tn_status verify_step(const checker *c, const tn_rec_step *step) {
     const tn_program *p = c->program;
-    TN_TRY(below(c, "kind", step->kind, TN_STEP_PRIM + 1));
+    TN_TRY(below(c, "kind", step->kind, TN_STEP_CALL + 1));
     TN_TRY(value_in(c, "operations", step->flops));
     TN_TRY(value_in(c, "bytes read", step->bytes_read));
     TN_TRY(value_in(c, "bytes written", step->bytes_written));
     TN_TRY(range_in(c, "sources", step->sources, p->source_count));
     if (step->kind == TN_STEP_PRIM)
         return verify_prim_step(c, step);
+    if (step->kind == TN_STEP_CALL)
+        return verify_call_step(c, step);
     TN_TRY(below(c, "kernel", step->kernel, p->kernel_count));
     TN_TRY(list_in(c, "buffers", step->buffers, p->buffer_count, false));
     TN_TRY(list_in(c, "symbols", step->syms, p->instr_count, false));
@@ -314,6 +345,9 @@ tn_status tn_program_verify(const tn_program *p) {
     c.record = "step";
     for (c.index = 0; c.index < p->step_count; c.index++)
         TN_TRY(verify_step(&c, &p->steps[c.index]));
+    c.record = "call";
+    for (c.index = 0; c.index < p->call_count; c.index++)
+        TN_TRY(verify_call(&c, &p->calls[c.index]));
     return verify_names(p);
 }
 

@@ -123,18 +123,19 @@ typedef struct tn_rec_arg {
 typedef enum tn_step_kind {
     TN_STEP_KERNEL = 0, /* a function of the code blob */
     TN_STEP_PRIM = 1,   /* a primitive run by the interpreter */
+    TN_STEP_CALL = 2,   /* an operator served by the session's executor */
 } tn_step_kind;
 
 typedef struct tn_rec_step {
     uint32_t kind;
-    uint32_t kernel;        /* TN_STEP_KERNEL: index into kernels */
+    uint32_t kernel;        /* TN_STEP_KERNEL: index into kernels; TN_STEP_CALL: into calls */
     tn_rec_range buffers;   /* TN_STEP_KERNEL: buf[], in the index list */
     tn_rec_range syms;      /* TN_STEP_KERNEL: sym[], values in the index list */
     uint32_t task_count;    /* TN_STEP_KERNEL: value */
     uint32_t scratch_bytes; /* TN_STEP_KERNEL: value, per thread */
     tn_rec_str prim;        /* TN_STEP_PRIM: "k::sort" */
-    tn_rec_range operands;  /* TN_STEP_PRIM: tensors, in the index list; TN_NO_INDEX for None */
-    tn_rec_range results;   /* TN_STEP_PRIM: tensors, in the index list */
+    tn_rec_range operands;  /* PRIM, CALL: tensors, in the index list; TN_NO_INDEX (PRIM): None */
+    tn_rec_range results;   /* PRIM, CALL: tensors, in the index list */
     tn_rec_range args;      /* TN_STEP_PRIM */
     tn_rec_range sources;   /* source nodes, in sources */
     uint32_t flops;         /* value: operations; a multiply-add counts two */
@@ -147,6 +148,15 @@ typedef struct tn_rec_kernel {
     tn_rec_str name;    /* its symbol */
     tn_rec_str summary; /* "matmul 128x768x768 + bias + gelu" */
 } tn_rec_kernel;
+
+/* What an executor is asked for. Calls stand in the order of their steps. */
+typedef struct tn_rec_call {
+    tn_rec_str op;        /* "mylib::scale_mul.default" */
+    tn_rec_str arguments; /* JSON (docs/calls.md) */
+    tn_rec_range ints;    /* values in the index list: the symbolic integers of the arguments */
+    uint32_t step;        /* its TN_STEP_CALL */
+    uint32_t reserved;
+} tn_rec_call;
 
 /* A node of the model that a step computes; from tn_loc. */
 typedef struct tn_rec_source {
@@ -175,14 +185,15 @@ typedef struct tn_program {
     const tn_rec_kernel *kernels;
     const tn_rec_source *sources;
     const tn_rec_blob *blobs;
+    const tn_rec_call *calls;
     const uint32_t *indices; /* the index list */
     const double *floats;
     const char *strings;
     const uint8_t *code;
     const uint8_t *weights; /* 64-byte aligned */
     uint32_t instr_count, symbol_count, buffer_count, tensor_count, input_count, output_count,
-        state_count, arg_count, step_count, kernel_count, source_count, blob_count, index_count,
-        float_count;
+        state_count, arg_count, step_count, kernel_count, source_count, blob_count, call_count,
+        index_count, float_count;
     uint64_t string_bytes, code_bytes, weight_bytes;
     tn_rec_str name;    /* of the model */
     tn_rec_str options; /* the settings it was compiled with, as text */

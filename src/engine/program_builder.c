@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "kir/prim.h"
+
 enum { WEIGHT_ALIGNMENT = 64 };
 
 /* One slot of tn_pb.capacities per record array. */
@@ -242,6 +244,16 @@ tn_rec_range tn_pb_floats(tn_pb *pb, const double *floats, uint32_t count) {
     return range;
 }
 
+/* Making a value may append to other arrays, but never to the index list. */
+static tn_rec_range value_list(tn_pb *pb, const tn_arg *ints) {
+    tn_rec_range range = {pb->program.index_count, ints->count};
+    for (uint32_t i = 0; i < ints->count; i++) {
+        uint32_t value = tn_pb_sym(pb, ints->ints[i]);
+        tn_pb_indices(pb, &value, 1);
+    }
+    return range;
+}
+
 static tn_rec_arg arg_record(tn_pb *pb, const tn_arg *arg) {
     tn_rec_arg record = {.kind = (uint32_t)arg->kind};
     record.text = tn_pb_str(pb, arg->kind == TN_ARG_STR ? arg->s : TN_STR(""));
@@ -258,17 +270,9 @@ static tn_rec_arg arg_record(tn_pb *pb, const tn_arg *arg) {
     case TN_ARG_INT:
         record.operand = tn_pb_sym(pb, arg->i);
         break;
-    case TN_ARG_INTS: {
-        /* Values first: making one may itself append to other arrays, but never to the index list.
-         */
-        record.list.first = pb->program.index_count;
-        record.list.count = arg->count;
-        for (uint32_t i = 0; i < arg->count; i++) {
-            uint32_t value = tn_pb_sym(pb, arg->ints[i]);
-            tn_pb_indices(pb, &value, 1);
-        }
+    case TN_ARG_INTS:
+        record.list = value_list(pb, arg);
         break;
-    }
     case TN_ARG_FLOAT:
         record.f = arg->f;
         break;
@@ -291,6 +295,14 @@ static tn_rec_arg arg_record(tn_pb *pb, const tn_arg *arg) {
         break;
     }
     return record;
+}
+
+uint32_t tn_pb_call(tn_pb *pb, const tn_node *node) {
+    tn_rec_call call = {.op = tn_pb_str(pb, node->args[TN_CALL_OP].s),
+                        .arguments = tn_pb_str(pb, node->args[TN_CALL_ARGUMENTS].s),
+                        .ints = value_list(pb, &node->args[TN_CALL_INTS]),
+                        .step = pb->program.step_count};
+    return APPEND(pb, calls, call_count, &call);
 }
 
 tn_rec_range tn_pb_node_args(tn_pb *pb, const tn_node *node) {

@@ -52,6 +52,8 @@ tn_rec_range tn_pb_sources(tn_pb *pb, const tn_locs *locs);
 tn_rec_range tn_pb_indices(tn_pb *pb, const uint32_t *indices, uint32_t count);
 tn_rec_range tn_pb_floats(tn_pb *pb, const double *floats, uint32_t count);
 
+/* What a k::call asks for, as the call that the next step makes; returns its index. */
+uint32_t tn_pb_call(tn_pb *pb, const tn_node *node);
 /* The arguments of a primitive's node. TN_INTERNAL for a kind that primitives do not have. */
 tn_rec_range tn_pb_node_args(tn_pb *pb, const tn_node *node);
 

@@ -212,7 +212,8 @@ static tn_status evaluate(tn_kb *kb, const tn_node *node, tn_value **out_values)
 tn_status tn_kir_fold(tn_kb *kb, const tn_node *node, tn_value **out_values) {
     tn_const view;
     memset(out_values, 0, node->result_count * sizeof *out_values);
-    if (tn_node_prim(node) == TN_PRIM_RANDOM || !args_are_const(node))
+    tn_prim prim = tn_node_prim(node);
+    if (prim == TN_PRIM_RANDOM || prim == TN_PRIM_CALL || !args_are_const(node))
         return NULL;
     for (uint32_t i = 0; i < node->operand_count; i++)
         if (!node->operands[i] || node->operands[i]->kind != TN_VALUE_CONST)

@@ -224,6 +224,9 @@ tn_status tn_prim_infer(tn_syms *syms, tn_prim prim, const tn_type *const *opera
     case TN_CLASS_ORDER:
         tn_infer_order(&in);
         break;
+    case TN_CLASS_CALL:
+        tn_infer_fail(&in, "its results have the types that it is given");
+        break;
     }
     if (in.status)
         return in.status;

@@ -89,6 +89,8 @@ tn_status tn_interp_check(tn_prim prim, const tn_tensor *const *operands, uint32
         return tn_error_make(TN_INVALID_ARGUMENT, "primitive code is %d, wanted 1 to %d", (int)prim,
                              TN_PRIM_COUNT - 1);
     tn_interp_call call = {NULL, prim, operands, operand_count, args, NULL};
+    if (prim == TN_PRIM_CALL)
+        return tn_interp_error(&call, TN_UNSUPPORTED, "an executor runs it, not the interpreter");
     if (result_count != results_of(prim))
         return tn_interp_error(&call, TN_INVALID_ARGUMENT, "%u results, wanted %u", result_count,
                                results_of(prim));
@@ -122,6 +124,8 @@ tn_status tn_interp_run(const tn_allocator *allocator, tn_prim prim,
         return tn_interp_norm(&call);
     case TN_CLASS_ORDER:
         return tn_interp_order(&call);
+    case TN_CLASS_CALL: /* refused above */
+        break;
     }
     return NULL;
 }

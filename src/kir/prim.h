@@ -27,6 +27,7 @@ typedef enum tn_prim_class {
     TN_CLASS_WINDOW,
     TN_CLASS_NORM,  /* softmax, normalisation */
     TN_CLASS_ORDER, /* sort and its kin */
+    TN_CLASS_CALL,  /* computed outside of the engine */
 } tn_prim_class;
 
 /* Unary and binary maps. add..fmod: numeric; results have the operands' dtype.
@@ -192,7 +193,16 @@ typedef enum tn_prim_class {
     X(TN_PRIM_SORT, ORDER,                                                                         \
       "k::sort(Tensor x, int dim, bool descending) -> (Tensor values, Tensor indices)")            \
     X(TN_PRIM_TOPK, ORDER,                                                                         \
-      "k::topk(Tensor x, SymInt k, int dim, bool largest) -> (Tensor values, Tensor indices)")
+      "k::topk(Tensor x, SymInt k, int dim, bool largest) -> (Tensor values, Tensor indices)")     \
+    /* call: an operator of the model that the session's executor serves. Its results have the     \
+     * types that the model declares; nothing else is known of it but that it writes to no         \
+     * operand: it may be random, so equal calls are never joined, folded or moved across one      \
+     * another, and only one without uses goes. arguments: JSON, see docs/calls.md; ints: what     \
+     * {"int": i} refers to there. */                                                              \
+    X(TN_PRIM_CALL, CALL, "k::call(Tensor[] xs, str op, str arguments, SymInt[] ints) -> Tensor[]")
+
+/* The arguments of a TN_PRIM_CALL. */
+enum { TN_CALL_OPERANDS, TN_CALL_OP, TN_CALL_ARGUMENTS, TN_CALL_INTS };
 
 typedef enum tn_prim {
     TN_PRIM_NONE = 0,
@@ -223,9 +233,10 @@ static inline tn_prim tn_node_prim(const tn_node *node) {
 enum { TN_PRIM_RESULTS_MAX = 2 };
 
 /* Result types from operand types and arguments: the one place that knows each primitive's shape
- * and dtype rule; the builder calls it to type a node, the verifier to check one. out_results has
- * room for TN_PRIM_RESULTS_MAX. TN_INVALID_ARGUMENT names primitive, operand, seen and wanted.
- * Where ranges leave open whether two sizes are equal, they are taken to be. */
+ * and dtype rule (but a call's, whose types are given: TN_INVALID_ARGUMENT); the builder calls it
+ * to type a node, the verifier to check one. out_results has room for TN_PRIM_RESULTS_MAX.
+ * TN_INVALID_ARGUMENT names primitive, operand, seen and wanted. Where ranges leave open whether
+ * two sizes are equal, they are taken to be. */
 TN_MUST_USE tn_status tn_prim_infer(tn_syms *syms, tn_prim prim, const tn_type *const *operands,
                                     uint32_t operand_count, const tn_arg *args, uint32_t arg_count,
                                     tn_type *out_results, uint32_t *out_result_count);

@@ -13,7 +13,22 @@ static tn_status check_result(const tn_node *node, uint32_t i, const tn_type *wa
                          TN_TYPE_TEXT(seen), TN_TYPE_TEXT(wanted));
 }
 
+/* Types are given, so there is nothing to compare them with. */
+static tn_status verify_call(const tn_node *node) {
+    for (uint32_t i = 0; i < node->operand_count; i++)
+        if (!node->operands[i])
+            return tn_error_make(TN_INTERNAL, "k::call: operand %u is missing", i);
+    if (node->result_count == 0 || node->args[TN_CALL_OP].s.len == 0)
+        return tn_error_make(TN_INTERNAL,
+                             "k::call of \"%.*s\": %u results, wanted an operator and "
+                             "at least one",
+                             TN_STR_ARG(node->args[TN_CALL_OP].s), node->result_count);
+    return NULL;
+}
+
 tn_status tn_prim_verify(const tn_node *node) {
+    if (tn_node_prim(node) == TN_PRIM_CALL)
+        return verify_call(node);
     const tn_allocator allocator = node->graph->arena->allocator;
     const tn_type **operands = NULL;
     tn_type wanted[TN_PRIM_RESULTS_MAX];

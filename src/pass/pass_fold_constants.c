@@ -22,7 +22,8 @@ static size_t static_bytes(const tn_type *type) {
 
 static bool is_worth_it(const tn_node *node) {
     size_t operands = 0, results = 0;
-    if (tn_node_prim(node) == TN_PRIM_EXPAND)
+    tn_prim prim = tn_node_prim(node);
+    if (prim == TN_PRIM_EXPAND || prim == TN_PRIM_CALL)
         return false;
     for (uint32_t i = 0; i < node->operand_count; i++) {
         if (!tn_is_const(node->operands[i]) ||

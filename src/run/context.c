@@ -48,7 +48,11 @@ static void count_launch_parts(tn_context *context) {
             context->pointer_count += step->operands.count;
             context->step_result_count += step->results.count;
         }
+        if (step->kind == TN_STEP_CALL)
+            context->lent_count += step->operands.count + step->results.count;
     }
+    for (uint32_t i = 0; i < p->call_count; i++)
+        context->number_count += p->calls[i].ints.count;
     for (uint32_t i = 0; i < p->arg_count; i++)
         if (p->args[i].kind == TN_ARG_INTS)
             context->number_count += p->args[i].list.count;
@@ -71,6 +75,8 @@ static void count_launch_parts(tn_context *context) {
     X(numbers, context->number_count)                                                              \
     X(step_results, context->step_result_count)                                                    \
     X(args, p->arg_count)                                                                          \
+    X(lent, context->lent_count)                                                                   \
+    X(held, p->call_count)                                                                         \
     X(output_memory, p->output_count)                                                              \
     X(states, p->state_count)                                                                      \
     X(step_ns, p->step_count)                                                                      \
@@ -160,7 +166,7 @@ static tn_status refuse(const tn_context *context, const char *kind, const tn_re
     return status;
 }
 
-static bool is_contiguous(const DLTensor *tensor) {
+bool tn_dlpack_is_contiguous(const DLTensor *tensor) {
     if (!tensor->strides)
         return true;
     int64_t expected = 1;
@@ -210,7 +216,7 @@ static tn_code judge(const tn_program *p, const tn_rec_io *io, const DLTensor *t
         if (size == 0)
             has_elements = false;
     }
-    if (!is_contiguous(tensor)) {
+    if (!tn_dlpack_is_contiguous(tensor)) {
         tn_buf_printf(seen, "strides that are not row-major contiguous");
         return TN_INVALID_ARGUMENT;
     }

@@ -16,14 +16,22 @@ typedef struct tn_launch {
     /* kernels */
     tn_kernel_fn fn;
     void **buf;
-    const int64_t *sym;
+    const int64_t *sym; /* of calls: the integers of the arguments */
     int64_t task_count;
-    /* primitives */
+    /* primitives; the tensors also of calls */
     tn_prim prim;
     const tn_tensor **operands;
     tn_tensor *results;
     const tn_resolved_arg *args;
+    /* calls: operands, then results, as the executor sees them */
+    DLTensor *lent;
 } tn_launch;
+
+/* What keeps memory of the executor alive, and the last step that reads it. */
+typedef struct tn_held {
+    void *handle;
+    uint32_t last_step;
+} tn_held;
 
 /* An input or output as the caller gave it. */
 typedef struct tn_binding {
@@ -54,7 +62,10 @@ struct tn_context {
     int64_t *numbers;      /* launches' sym, arguments' lists */
     tn_tensor *step_results;
     tn_resolved_arg *args; /* per argument record */
-    size_t pointer_count, number_count, step_result_count;
+    DLTensor *lent;        /* launches' */
+    tn_held *held;         /* room for one per call */
+    uint32_t held_count;
+    size_t pointer_count, number_count, step_result_count, lent_count;
     tn_block arena, scratch;
     tn_block *output_memory; /* per output */
     tn_block *states;        /* per state */
@@ -63,6 +74,9 @@ struct tn_context {
     bool shapes_are_stale, addresses_are_stale;
     tn_kernel_error *kernel_errors; /* per step */
     /* of the run that is under way */
+    bool is_running;
+    uint32_t first_step, end_step; /* of the stretch between two calls */
+    tn_call call;                  /* as the executor sees it */
     tn_status run_status;
     atomic_uint failed_step; /* UINT32_MAX: none */
     bool is_profiling;
@@ -71,6 +85,13 @@ struct tn_context {
 
 /* Evaluates shapes, plans memory, fills the launch records. */
 TN_MUST_USE tn_status tn_context_resolve(tn_context *context);
+/* Where the plan puts a buffer, wherever it lies now. */
+void *tn_context_planned_address(const tn_context *context, uint32_t buffer);
+/* Has the executor make a call, and its results ready for the steps after it. */
+TN_MUST_USE tn_status tn_context_call(tn_context *context, uint32_t call);
+/* Gives back the executor's memory that no step from next_step on reads. */
+void tn_context_release_held(tn_context *context, uint32_t next_step);
+bool tn_dlpack_is_contiguous(const DLTensor *tensor);
 /* Every primitive's operands, arguments and results agree with its rules for these shapes.
  * TN_CORRUPT, or TN_INVALID_ARGUMENT from the rule. */
 TN_MUST_USE tn_status tn_context_check_prims(tn_context *context);

@@ -1,5 +1,7 @@
 /* context_run.c: walking the launch records. Every thread of the session walks all steps: its share
- * of a kernel's tasks, then a barrier. Primitives run on thread 0 alone. */
+ * of a kernel's tasks, then a barrier. Primitives run on thread 0 alone. Calls stand between
+ * stretches of steps: the caller's thread makes them while the workers are free, so that they take
+ * no processor from the executor's own threads, and serve other contexts meanwhile. */
 #include <string.h>
 #include <time.h>
 
@@ -38,7 +40,7 @@ static void run_steps(void *user, uint32_t thread, uint32_t thread_count) {
     tn_context *context = user;
     const tn_program *program = &context->session->engine->file.program;
     uint64_t began = context->is_profiling ? now_ns() : 0;
-    for (uint32_t i = 0; i < program->step_count; i++) {
+    for (uint32_t i = context->first_step; i < context->end_step; i++) {
         const tn_rec_step *step = &program->steps[i];
         const tn_launch *launch = &context->launches[i];
         if (step->kind == TN_STEP_KERNEL) {
@@ -60,10 +62,10 @@ static void run_steps(void *user, uint32_t thread, uint32_t thread_count) {
     }
 }
 
-/* The first error that a kernel has reported, in the order of steps. */
+/* The first error that a kernel of the stretch has reported. */
 static tn_status take_kernel_error(const tn_context *context) {
     const tn_program *p = &context->session->engine->file.program;
-    for (uint32_t i = 0; i < p->step_count; i++) {
+    for (uint32_t i = context->first_step; i < context->end_step; i++) {
         const tn_kernel_error *error = &context->kernel_errors[i];
         if (!error->is_set)
             continue;
@@ -81,6 +83,38 @@ static tn_status take_kernel_error(const tn_context *context) {
     return NULL;
 }
 
+static tn_status run_stretch(tn_context *context, uint32_t first, uint32_t end) {
+    if (first == end)
+        return NULL;
+    context->first_step = first;
+    context->end_step = end;
+    tn_cpu_pool_run(context->session->pool, run_steps, context);
+    tn_status status = context->run_status;
+    context->run_status = NULL;
+    return status ? status : take_kernel_error(context);
+}
+
+static tn_status run_call(tn_context *context, uint32_t call, uint32_t step) {
+    uint64_t began = context->is_profiling ? now_ns() : 0;
+    tn_context_release_held(context, step);
+    tn_status status = tn_context_call(context, call);
+    if (context->is_profiling)
+        context->step_ns[step] = now_ns() - began;
+    return status;
+}
+
+static tn_status run_program(tn_context *context) {
+    const tn_program *p = &context->session->engine->file.program;
+    uint32_t first = 0;
+    for (uint32_t call = 0; call < p->call_count; call++) {
+        uint32_t step = p->calls[call].step;
+        TN_TRY(run_stretch(context, first, step));
+        TN_TRY(run_call(context, call, step));
+        first = step + 1;
+    }
+    return run_stretch(context, first, p->step_count);
+}
+
 tn_status tn_context_run(tn_context *context) {
     if (!context)
         return tn_error_make(TN_INVALID_ARGUMENT, "tn_context_run: context is NULL");
@@ -90,8 +124,9 @@ tn_status tn_context_run(tn_context *context) {
     if (p->step_count > 0)
         memset(context->kernel_errors, 0, p->step_count * sizeof *context->kernel_errors);
     atomic_store_explicit(&context->failed_step, UINT32_MAX, memory_order_relaxed);
-    tn_cpu_pool_run(context->session->pool, run_steps, context);
-    tn_status status = context->run_status;
-    context->run_status = NULL;
-    return status ? status : take_kernel_error(context);
+    context->is_running = true;
+    tn_status status = run_program(context);
+    tn_context_release_held(context, UINT32_MAX);
+    context->is_running = false;
+    return status;
 }

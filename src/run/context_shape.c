@@ -124,12 +124,12 @@ static tn_status resolve_tensor(tn_context *context, uint32_t index) {
     return NULL;
 }
 
-/* What the caller gives for an input or output is as large as its shape says; the engine's record
- * of the buffer must say the same, and that its elements, if it has any, lie in row-major order. */
-static tn_status check_io(const tn_context *context, const char *kind, const tn_rec_io *io) {
-    const tn_program *p = program_of(context);
-    const tn_rec_tensor *record = &p->tensors[io->tensor];
-    const tn_tensor *tensor = &context->tensors[io->tensor];
+/* What the caller gives for an input or output, or the executor for a result, is as large as its
+ * shape says; the engine's record of the buffer must say the same, and that its elements, if it has
+ * any, lie in row-major order. */
+static bool is_whole_buffer(const tn_context *context, uint32_t index) {
+    const tn_rec_tensor *record = &program_of(context)->tensors[index];
+    const tn_tensor *tensor = &context->tensors[index];
     int64_t stride = 1;
     bool is_dense = context->values[record->offset] == 0;
     bool is_empty = context->buffer_bytes[record->buffer] == 0;
@@ -138,11 +138,29 @@ static tn_status check_io(const tn_context *context, const char *kind, const tn_
                    tn_mul_i64(stride, tensor->dims[d], &stride);
     }
     size_t bytes = 0;
-    if (is_dense && tn_mul_size((size_t)stride, tn_dtype_bytes(tensor->dtype), &bytes) &&
-        bytes == context->buffer_bytes[record->buffer])
+    return is_dense && tn_mul_size((size_t)stride, tn_dtype_bytes(tensor->dtype), &bytes) &&
+           bytes == context->buffer_bytes[record->buffer];
+}
+
+static tn_status check_io(const tn_context *context, const char *kind, const tn_rec_io *io) {
+    if (is_whole_buffer(context, io->tensor))
         return NULL;
     return tn_error_make(TN_CORRUPT, "%s %s: its record is not that of a contiguous tensor", kind,
-                         tn_program_str(p, io->name).data);
+                         tn_program_str(program_of(context), io->name).data);
+}
+
+static tn_status check_calls(const tn_context *context) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->call_count; i++) {
+        tn_rec_range results = p->steps[p->calls[i].step].results;
+        for (uint32_t r = 0; r < results.count; r++)
+            if (!is_whole_buffer(context, p->indices[results.first + r]))
+                return tn_error_make(TN_CORRUPT,
+                                     "call %u: the record of result %u is not that of a contiguous "
+                                     "tensor",
+                                     i, r);
+    }
+    return NULL;
 }
 
 static tn_status check_ios(const tn_context *context) {
@@ -237,6 +255,16 @@ static tn_status reserve_scratch(tn_context *context) {
 /* ---- launch records ----------------------------------------------------------------------------
  */
 
+/* The values of a list, one after the other from *inout_numbers on. */
+static const int64_t *resolve_list(tn_context *context, tn_rec_range list,
+                                   int64_t **inout_numbers) {
+    const tn_program *p = program_of(context);
+    const int64_t *first = *inout_numbers;
+    for (uint32_t i = 0; i < list.count; i++)
+        *(*inout_numbers)++ = context->values[p->indices[list.first + i]];
+    return first;
+}
+
 static void resolve_arg(tn_context *context, const tn_rec_arg *record, int64_t **numbers,
                         tn_resolved_arg *out) {
     const tn_program *p = program_of(context);
@@ -253,9 +281,7 @@ static void resolve_arg(tn_context *context, const tn_rec_arg *record, int64_t *
         out->i = context->values[record->operand];
         break;
     case TN_ARG_INTS:
-        out->ints = *numbers;
-        for (uint32_t i = 0; i < record->list.count; i++)
-            *(*numbers)++ = context->values[p->indices[record->list.first + i]];
+        out->ints = resolve_list(context, record->list, numbers);
         break;
     case TN_ARG_FLOAT:
         out->f = record->f;
@@ -282,6 +308,7 @@ static tn_status resolve_launches(tn_context *context) {
     void **pointers = context->pointers;
     int64_t *numbers = context->numbers;
     tn_tensor *results = context->step_results;
+    DLTensor *lent = context->lent;
     for (uint32_t i = 0; i < p->arg_count; i++)
         resolve_arg(context, &p->args[i], &numbers, &context->args[i]);
     for (uint32_t i = 0; i < p->step_count; i++) {
@@ -290,23 +317,27 @@ static tn_status resolve_launches(tn_context *context) {
         *launch = (tn_launch){.buf = pointers};
         if (step->kind == TN_STEP_KERNEL) {
             launch->fn = context->session->code.functions[step->kernel];
-            launch->sym = numbers;
+            launch->sym = resolve_list(context, step->syms, &numbers);
             launch->task_count = context->values[step->task_count];
-            for (uint32_t s = 0; s < step->syms.count; s++)
-                *numbers++ = context->values[p->indices[step->syms.first + s]];
             pointers += step->buffers.count;
-        } else {
-            launch->prim = tn_prim_from_name(tn_program_str(p, step->prim));
-            if (launch->prim == TN_PRIM_NONE)
-                return tn_error_make(TN_UNSUPPORTED,
-                                     "step %u: primitive %s is not known to this version", i,
-                                     tn_program_str(p, step->prim).data);
-            launch->operands = (const tn_tensor **)pointers;
-            launch->results = results;
-            launch->args = context->args + step->args.first;
-            pointers += step->operands.count;
-            results += step->results.count;
+            continue;
         }
+        launch->operands = (const tn_tensor **)pointers;
+        launch->results = results;
+        pointers += step->operands.count;
+        results += step->results.count;
+        if (step->kind == TN_STEP_CALL) {
+            launch->sym = resolve_list(context, p->calls[step->kernel].ints, &numbers);
+            launch->lent = lent;
+            lent += step->operands.count + step->results.count;
+            continue;
+        }
+        launch->args = context->args + step->args.first;
+        launch->prim = tn_prim_from_name(tn_program_str(p, step->prim));
+        if (launch->prim == TN_PRIM_NONE)
+            return tn_error_make(TN_UNSUPPORTED,
+                                 "step %u: primitive %s is not known to this version", i,
+                                 tn_program_str(p, step->prim).data);
     }
     return NULL;
 }
@@ -314,7 +345,7 @@ static tn_status resolve_launches(tn_context *context) {
 /* ---- addresses ---------------------------------------------------------------------------------
  */
 
-static void *address_of(tn_context *context, uint32_t index) {
+void *tn_context_planned_address(const tn_context *context, uint32_t index) {
     const tn_program *p = program_of(context);
     const tn_rec_buffer *buffer = &p->buffers[index];
     switch ((tn_buffer_kind)buffer->kind) {
@@ -340,7 +371,7 @@ static void *address_of(tn_context *context, uint32_t index) {
 static void fill_addresses(tn_context *context) {
     const tn_program *p = program_of(context);
     for (uint32_t i = 0; i < p->buffer_count; i++)
-        context->addresses[i] = address_of(context, i);
+        context->addresses[i] = tn_context_planned_address(context, i);
     for (uint32_t i = 0; i < p->tensor_count; i++) {
         tn_tensor *tensor = &context->tensors[i];
         const tn_rec_tensor *record = &p->tensors[i];
@@ -366,12 +397,17 @@ static void fill_addresses(tn_context *context) {
 
 tn_status tn_context_resolve(tn_context *context) {
     const tn_program *p = program_of(context);
+    if (context->is_running)
+        return tn_error_make(TN_INVALID_ARGUMENT,
+                             "the context is running: an executor must not use the context that "
+                             "calls it");
     if (context->shapes_are_stale) {
         TN_TRY(check_inputs_given(context));
         TN_TRY(evaluate_sizes(context));
         for (uint32_t i = 0; i < p->tensor_count; i++)
             TN_TRY(resolve_tensor(context, i));
         TN_TRY(check_ios(context));
+        TN_TRY(check_calls(context));
         TN_TRY(resolve_outputs(context));
         TN_TRY(plan_arena(context));
         TN_TRY(reserve_scratch(context));

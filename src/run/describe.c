@@ -226,10 +226,18 @@ static void write_steps(describer *d) {
     tn_json_begin_list(&d->json, "steps");
     for (uint32_t i = 0; i < p->step_count; i++) {
         const tn_rec_step *step = &p->steps[i];
-        bool is_kernel = step->kind == TN_STEP_KERNEL;
+        bool is_kernel = step->kind == TN_STEP_KERNEL, is_call = step->kind == TN_STEP_CALL;
         tn_json_begin_object(&d->json, NULL);
-        tn_json_write_str(&d->json, "kind", is_kernel ? TN_STR("kernel") : TN_STR("primitive"));
-        write_rec_str(d, "name", is_kernel ? p->kernels[step->kernel].name : step->prim);
+        tn_json_write_str(&d->json, "kind",
+                          is_kernel ? TN_STR("kernel")
+                          : is_call ? TN_STR("call")
+                                    : TN_STR("primitive"));
+        write_rec_str(d, "name",
+                      is_kernel ? p->kernels[step->kernel].name
+                      : is_call ? p->calls[step->kernel].op
+                                : step->prim);
+        if (is_call)
+            write_rec_str(d, "arguments", p->calls[step->kernel].arguments);
         if (is_kernel) {
             write_rec_str(d, "summary", p->kernels[step->kernel].summary);
             tn_json_write_i64(&d->json, "tasks", d->values[step->task_count]);

@@ -22,7 +22,11 @@ struct tn_session {
     tn_engine *engine; /* a reference */
     tn_cpu_code code;
     tn_cpu_pool *pool;
+    tn_executor executor; /* all zero if the engine has no calls and none was given */
 };
+
+/* Takes the executor (NULL: none) after it has been asked for each call of the engine. */
+TN_MUST_USE tn_status tn_session_take_executor(tn_session *session, const tn_executor *executor);
 
 /* The symbol whose value this is, or NULL. */
 const tn_rec_symbol *tn_program_symbol(const tn_program *program, uint32_t value);

@@ -37,7 +37,9 @@ tn_status tn_session_create(tn_engine *engine, const tn_session_options *options
     session->engine = engine;
     tn_engine_retain(engine);
     session->code = (tn_cpu_code){.allocator = *allocator, .fd = -1};
-    tn_status status = tn_cpu_code_load(allocator, &engine->file.program, &session->code);
+    tn_status status = tn_session_take_executor(session, chosen.executor);
+    if (!status)
+        status = tn_cpu_code_load(allocator, &engine->file.program, &session->code);
     if (!status)
         status = tn_cpu_pool_create(allocator, chosen.threads, chosen.spin_us, &session->pool);
     if (status) {

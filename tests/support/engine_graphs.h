@@ -27,4 +27,17 @@
     " %3: f32[1, 1, 2, 2] = k::slice(%2, [0, 0, 0, 0], [1, 1, 2, 2], [1, 1, 1, 1])\n"              \
     " return %3, %i\n}\n"
 
+/* Calls: with two results, an integer and an operand that is a view; one that leaves the engine. */
+#define ENGINE_GRAPH_CALLS                                                                         \
+    "graph calls {\n symbol s0 in [1, 64]\n input %x: f32[s0, 6]\n"                                \
+    " const %w: f32[6, 4] = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, "   \
+    "1, 1]\n"                                                                                      \
+    " %0: f32[s0, 4] = k::matmul(%x, %w, none)\n"                                                  \
+    " %t: f32[4, s0] = k::permute(%0, [1, 0])\n"                                                   \
+    " %a: f32[4, s0], %b: f32[4, s0] = k::call([%t], \"test::two.default\", \"[]\", [2*s0]) "      \
+    "loc(\"two_1\", \"test::two\", \"net.two\", \"net.py:7: two(t)\")\n"                           \
+    " %1: f32[4, s0] = k::add(%a, %b)\n"                                                           \
+    " %c: f32[4, s0] = k::call([%1], \"test::one.default\", \"[]\", [])\n"                         \
+    " %2: f32[4] = k::reduce_sum(%c, [1], false)\n return %2, %c, %b\n}\n"
+
 #endif

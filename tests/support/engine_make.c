@@ -11,6 +11,7 @@
 #include "backend/cpu/compile/cpu_compile.h"
 #include "backend/null/compile/null_compile.h"
 #include "base/file.h"
+#include "executor.h"
 #include "ir/text.h"
 #include "ir/verify.h"
 #include "run/context.h"
@@ -194,7 +195,10 @@ static bool is_small(const tn_context *context) {
 }
 
 static tn_status run_engine(tn_engine *engine, lent **inout_lent) {
-    tn_session_options options = {.size = sizeof options, .threads = 1};
+    test_executor executor;
+    test_executor_init(&executor, EXECUTOR_OWN);
+    tn_session_options options = {
+        .size = sizeof options, .threads = 1, .executor = &executor.table};
     tn_session *session = NULL;
     tn_context *context = NULL;
     char *text = NULL;

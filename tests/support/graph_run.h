@@ -5,7 +5,8 @@
 #include "ir/graph.h"
 #include "kir/interp.h"
 
-/* Runs a graph; values[i] is the i-th symbol's. outputs, one per graph output, live in memory. */
+/* Runs a graph, its calls as test_call_eval does; values[i] is the i-th symbol's. outputs, one per
+ * graph output, live in memory. */
 TN_MUST_USE tn_status tn_test_graph_run(const tn_graph *graph, tn_arena *memory,
                                         const int64_t *values, const tn_tensor *inputs,
                                         tn_tensor *outputs);

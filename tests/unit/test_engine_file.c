@@ -244,7 +244,7 @@ static void broken_records(void **state) {
                   "input x: its record is not that of a contiguous tensor");
     EXPECT_BROKEN(tn_rec_io, 5, 1, r->tensor = 0, TN_CORRUPT, "input 1: its tensor");
     EXPECT_BROKEN(tn_rec_state, 7, 1, r->initial_buffer = 0, TN_CORRUPT, "state 1: its first");
-    EXPECT_BROKEN(tn_rec_step, 9, 0, r->kind = 2, TN_CORRUPT, "step 0: kind is 2");
+    EXPECT_BROKEN(tn_rec_step, 9, 0, r->kind = 3, TN_CORRUPT, "step 0: kind is 3");
     EXPECT_BROKEN(tn_rec_step, 9, 0, r->args.count = 1u << 31, TN_CORRUPT, "step 0: arguments");
     EXPECT_BROKEN(tn_rec_step, 9, 0, r->results = r->operands, TN_CORRUPT, "step 0:");
     EXPECT_BROKEN(tn_rec_step, 9, 1, r->args.count = 0, TN_INVALID_ARGUMENT, "k::softmax");

@@ -350,11 +350,11 @@ tn_status tn_segment_emit_prim(tn_segment *s, const tn_node *node) {
     if (s->is_emitted[node->id] && s->places[node->results[0]->id].is_stored)
         return NULL;
     s->is_emitted[node->id] = true;
-    uint32_t operands[32], results[4];
-    if (node->operand_count > 32 || node->result_count > 4)
-        return tn_error_make(TN_UNSUPPORTED, "%.*s: %u operands, accepted up to 32",
-                             TN_STR_ARG(node->op->name), node->operand_count);
-    tn_place places[32];
+    uint32_t *operands = NULL, *results = NULL;
+    tn_place *places = NULL;
+    TN_ARENA_TRY(s->arena, operands, node->operand_count + 1);
+    TN_ARENA_TRY(s->arena, results, node->result_count);
+    TN_ARENA_TRY(s->arena, places, node->operand_count + 1);
     for (uint32_t i = 0; i < node->operand_count; i++)
         if (node->operands[i])
             TN_TRY(tn_segment_place(s, node->operands[i], &places[i]));
@@ -375,7 +375,12 @@ tn_status tn_segment_emit_prim(tn_segment *s, const tn_node *node) {
     }
     step.operands = tn_pb_indices(s->pb, operands, node->operand_count);
     step.results = tn_pb_indices(s->pb, results, node->result_count);
-    step.args = tn_pb_node_args(s->pb, node);
+    if (tn_node_prim(node) == TN_PRIM_CALL) {
+        step.kind = TN_STEP_CALL;
+        step.kernel = tn_pb_call(s->pb, node);
+    } else {
+        step.args = tn_pb_node_args(s->pb, node);
+    }
     step.sources = tn_pb_sources(s->pb, &node->locs);
     step.flops = tn_pb_const(s->pb, 0);
     step.bytes_read = tn_pb_sym(s->pb, read);

@@ -56,7 +56,7 @@ typedef enum tn_node_kind {
     TN_KIND_POINTWISE, /* an expression */
     TN_KIND_ROWS,      /* an anchor that reads operand 0 through a load function */
     TN_KIND_POINTERS,  /* an anchor that reads its operands through pointers */
-    TN_KIND_PRIM,      /* run by the interpreter */
+    TN_KIND_PRIM,      /* run by the interpreter, or by the session's executor */
 } tn_node_kind;
 
 tn_node_kind tn_segment_kind(const tn_node *node);
@@ -75,7 +75,7 @@ TN_MUST_USE tn_status tn_segment_materialise(tn_segment *segment, const tn_value
  * that. */
 TN_MUST_USE tn_status tn_segment_place(tn_segment *segment, const tn_value *value,
                                        tn_place *out_place);
-/* Runs a node on the interpreter. */
+/* Runs a node on the interpreter, a call on the executor. */
 TN_MUST_USE tn_status tn_segment_emit_prim(tn_segment *segment, const tn_node *node);
 
 /* Storage for a root that a kernel is about to write, with dims in memory ordered by `order` (NULL:

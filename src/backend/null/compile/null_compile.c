@@ -2,6 +2,7 @@
 #include "backend/null/compile/null_compile.h"
 
 #include "engine/program_graph.h"
+#include "kir/prim.h"
 
 typedef struct null_compiler {
     const tn_graph *graph;
@@ -77,7 +78,12 @@ static tn_status add_step(null_compiler *c, const tn_node *node) {
         c->tensors[node->results[i]->id] = list[i];
     }
     step.results = tn_pb_indices(c->pb, list, node->result_count);
-    step.args = tn_pb_node_args(c->pb, node);
+    if (tn_node_prim(node) == TN_PRIM_CALL) {
+        step.kind = TN_STEP_CALL;
+        step.kernel = tn_pb_call(c->pb, node);
+    } else {
+        step.args = tn_pb_node_args(c->pb, node);
+    }
     step.sources = tn_pb_sources(c->pb, &node->locs);
     step.flops = step.bytes_read = step.bytes_written = tn_pb_const(c->pb, 0);
     tn_pb_step(c->pb, &step);
