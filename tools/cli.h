@@ -33,6 +33,7 @@ typedef enum cli_exit {
 
 typedef enum cli_option_kind {
     CLI_FLAG,  /* bool */
+    CLI_TRUE,  /* const char *: "true" when given */
     CLI_TEXT,  /* const char * */
     CLI_COUNT, /* uint64_t */
     CLI_REAL,  /* double, not negative */
@@ -48,7 +49,7 @@ void cli_list_free(cli_list *list);
 
 typedef struct cli_option {
     const char *name;  /* "--output-dir"; a second one after a comma: "--output,-o" */
-    const char *value; /* what it takes: "DIR"; NULL for flags */
+    const char *value; /* what it takes: "DIR"; NULL for CLI_FLAG and CLI_TRUE */
     const char *help;
     cli_option_kind kind;
     size_t offset; /* of its field in the command's settings */
@@ -91,9 +92,15 @@ bool cli_to_count(const char *text, uint64_t *out_value);
          offsetof(settings, compile.cache_dir)},                                                   \
         {"--disable-pass", "A,B", "leave passes out (`tenon passes` lists them)", CLI_TEXT,        \
          offsetof(settings, compile.disabled_passes)},                                             \
+        {"--ranges", "S=MIN:MAX,...", "narrow the ranges of symbolic sizes", CLI_TEXT,             \
+         offsetof(settings, compile.ranges)},                                                      \
+        {"--executed-ops", "A,B", "leave these operators to an executor (aten::gelu, *::*norm*)",  \
+         CLI_TEXT, offsetof(settings, compile.executed_ops)},                                      \
+        {"--min-block-size", "N", "and what stands in blocks of fewer nodes than this (1)",        \
+         CLI_TEXT, offsetof(settings, compile.min_block_size)},                                    \
     {                                                                                              \
-        "--ranges", "S=MIN:MAX,...", "narrow the ranges of symbolic sizes", CLI_TEXT,              \
-            offsetof(settings, compile.ranges)                                                     \
+        "--require-full-compilation", NULL, "refuse a model that needs an executor", CLI_TRUE,     \
+            offsetof(settings, compile.require_full_compilation)                                   \
     }
 
 /* ---- errors ---------------------------------------------------------------------------------- */

@@ -35,7 +35,10 @@ static const char *given_option(const tn_compile_options *options) {
                {options->compiler, "--compiler"},
                {options->cache_dir, "--cache"},
                {options->disabled_passes, "--disable-pass"},
-               {options->ranges, "--ranges"}};
+               {options->ranges, "--ranges"},
+               {options->executed_ops, "--executed-ops"},
+               {options->min_block_size, "--min-block-size"},
+               {options->require_full_compilation, "--require-full-compilation"}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i].value)
             return all[i].name;

@@ -88,6 +88,9 @@ static int store(const cli_command *command, const cli_option *option, const cha
     case CLI_FLAG:
         *(bool *)field = true;
         break;
+    case CLI_TRUE:
+        *(const char **)field = "true";
+        break;
     case CLI_TEXT:
         *(const char **)field = value;
         break;
@@ -151,9 +154,9 @@ static int take_option(const cli_command *command, int argc, char **argv, int *a
     if (!option)
         return unknown_option(command, text);
     const char *value = text[length] ? text + length + 1 : NULL;
-    if (option->kind == CLI_FLAG && value)
+    if (!option->value && value)
         return cli_usage(command, "%.*s takes no value, given \"%s\"", (int)length, text, value);
-    if (option->kind != CLI_FLAG && !value) {
+    if (option->value && !value) {
         if (*at + 1 >= argc)
             return cli_usage(command, "%s lacks its value %s", text, option->value);
         value = argv[++*at];

@@ -28,20 +28,22 @@ static int print_summary(tn_env *env, const char *path, double seconds) {
         status = tn_engine_describe(engine, NULL, &text);
     if (!status) {
         char size[CLI_NUMBER_BYTES];
-        size_t kernels = 0, primitives = 0;
+        size_t kernels = 0, primitives = 0, calls = 0;
         json_view root = json_root(text);
         for (json_view step = json_first(json_member(root, "steps")); step.at;
              step = json_next(step)) {
-            if (json_is(json_member(step, "kind"), "kernel"))
-                kernels++;
-            else
-                primitives++;
+            json_view kind = json_member(step, "kind");
+            kernels += json_is(kind, "kernel");
+            primitives += json_is(kind, "primitive");
+            calls += json_is(kind, "call");
         }
         printf("%s: %s, %zu kernel%s", path,
                cli_bytes_text(json_number(json_member(root, "file_bytes")), size), kernels,
                kernels == 1 ? "" : "s");
         if (primitives > 0)
             printf(", %zu step%s on the interpreter", primitives, primitives == 1 ? "" : "s");
+        if (calls > 0)
+            printf(", %zu call%s of an executor", calls, calls == 1 ? "" : "s");
         printf(", compiled in %.2f s\n", seconds);
     }
     tn_text_free(engine, text);
@@ -75,7 +77,8 @@ const cli_command cli_compile_command = {
     .operands_min = 1,
     .operands_max = 1,
     .summary = "makes an engine file of a model",
-    .details = "MODEL is a .pt2 file (torch.export.save). FILE is replaced whole, or not at all.",
+    .details = "MODEL is a .pt2 file (torch.export.save). FILE is replaced whole, or not at all.\n"
+               "What the engine cannot compute it leaves to whoever runs it, with a warning.",
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .main = compile_main,

@@ -87,7 +87,7 @@ static void print_nodes(json_view step) {
 static void print_steps(json_view root) {
     char text[TEXT_BYTES], number[CLI_NUMBER_BYTES];
     double flops = 0, moved = 0;
-    size_t count = 0, kernels = 0;
+    size_t count = 0, kernels = 0, calls = 0;
     printf("%4s  %9s %11s %11s  %s\n", "step", "FLOP", "read", "written", "kernel, its nodes");
     for (json_view step = json_first(json_member(root, "steps")); step.at; step = json_next(step)) {
         flops += json_number(json_member(step, "flops"));
@@ -98,12 +98,18 @@ static void print_steps(json_view root) {
         printf(" %11s", bytes_of(step, "bytes_read", number));
         printf(" %11s", bytes_of(step, "bytes_written", number));
         printf("  %s", text_of(step, "name", text));
+        bool is_call = json_is(json_member(step, "kind"), "call");
         kernels += json_is(json_member(step, "kind"), "kernel");
+        calls += is_call;
         text_of(step, "summary", text);
-        printf("%s%s\n", *text ? ": " : "", text);
+        printf("%s%s%s\n", *text ? ": " : "", text, is_call ? ": called" : "");
         print_nodes(step);
     }
-    printf("%zu steps: %zu kernels, %zu on the interpreter; ", count, kernels, count - kernels);
+    printf("%zu steps: %zu kernels, %zu on the interpreter", count, kernels,
+           count - kernels - calls);
+    if (calls > 0)
+        printf(", %zu by an executor", calls);
+    printf("; ");
     printf("%s FLOP, ", cli_count_text(flops, number));
     printf("%s moved\n", cli_bytes_text(moved, number));
 }

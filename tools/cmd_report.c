@@ -21,36 +21,39 @@ static const cli_option options[] = {
 
 enum { NAME_BYTES = 128, TEXT_BYTES = 4096 };
 
+typedef enum fate { REFUSED, FALLBACK, ENGINE } fate;
+
 /* How often an operator occurs with one fate. */
 typedef struct op_count {
     char op[NAME_BYTES];
-    bool is_fallback;
+    fate fate;
     size_t count;
 } op_count;
 
-static bool is_fallback(json_view node) {
-    return !json_is(json_member(node, "fate"), "engine");
+static fate fate_of(json_view node) {
+    json_view text = json_member(node, "fate");
+    return json_is(text, "engine") ? ENGINE : json_is(text, "fallback") ? FALLBACK : REFUSED;
 }
 
 static int by_fate_and_count(const void *a, const void *b) {
     const op_count *x = a, *y = b;
-    if (x->is_fallback != y->is_fallback)
-        return x->is_fallback ? -1 : 1;
+    if (x->fate != y->fate)
+        return x->fate < y->fate ? -1 : 1;
     if (x->count != y->count)
         return x->count > y->count ? -1 : 1;
     return strcmp(x->op, y->op);
 }
 
-/* One entry per operator and fate, those that fall back first. NULL without memory. */
+/* One entry per operator and fate, in the order of fates. NULL without memory. */
 static op_count *count_ops(json_view nodes, size_t *out_count) {
     *out_count = 0;
     op_count *counts = calloc(json_length(nodes) + 1, sizeof *counts);
     for (json_view node = json_first(nodes); counts && node.at; node = json_next(node)) {
-        op_count entry = {.is_fallback = is_fallback(node), .count = 1};
+        op_count entry = {.fate = fate_of(node), .count = 1};
         json_text(json_member(node, "op"), entry.op, sizeof entry.op);
         size_t i = 0;
         while (i < *out_count &&
-               (counts[i].is_fallback != entry.is_fallback || strcmp(counts[i].op, entry.op) != 0))
+               (counts[i].fate != entry.fate || strcmp(counts[i].op, entry.op) != 0))
             i++;
         if (i < *out_count)
             counts[i].count++;
@@ -62,11 +65,10 @@ static op_count *count_ops(json_view nodes, size_t *out_count) {
     return counts;
 }
 
-static void print_op_counts(const op_count *counts, size_t count, bool of_fallback,
-                            const char *title) {
+static void print_op_counts(const op_count *counts, size_t count, fate wanted, const char *title) {
     bool has_title = false;
     for (size_t i = 0; i < count; i++) {
-        if (counts[i].is_fallback != of_fallback)
+        if (counts[i].fate != wanted)
             continue;
         if (!has_title)
             printf("\n%s\n", title);
@@ -86,14 +88,16 @@ static void print_indented(const char *text) {
 }
 
 static void print_node(json_view node) {
+    static const char *const words[] = {
+        [REFUSED] = "refused", [FALLBACK] = "falls back", [ENGINE] = "engine"};
     char text[TEXT_BYTES];
     printf("  %s", json_text(json_member(node, "node"), text, sizeof text));
     printf(" (%s): ", json_text(json_member(node, "op"), text, sizeof text));
-    printf("%s\n", is_fallback(node) ? "falls back" : "engine");
+    printf("%s\n", words[fate_of(node)]);
     json_text(json_member(node, "module"), text, sizeof text);
     if (*text)
         printf("      in %s\n", text);
-    if (!is_fallback(node))
+    if (fate_of(node) == ENGINE)
         return;
     print_indented(json_text(json_member(node, "reason"), text, sizeof text));
     print_indented(json_text(json_member(node, "source"), text, sizeof text));
@@ -102,7 +106,7 @@ static void print_node(json_view node) {
 static void print_nodes(json_view nodes, bool has_all, const char *title) {
     bool has_title = false;
     for (json_view node = json_first(nodes); node.at; node = json_next(node)) {
-        if (!has_all && !is_fallback(node))
+        if (!has_all && fate_of(node) == ENGINE)
             continue;
         if (!has_title)
             printf("\n%s\n", title);
@@ -140,19 +144,26 @@ static int print_report(const char *json, bool has_nodes) {
     if (!ops)
         return cli_no_memory();
     size_t fallbacks = (size_t)json_integer(json_member(root, "fallback_count"));
+    size_t refusals = (size_t)json_integer(json_member(root, "refused_count"));
+    size_t inside = total - fallbacks - refusals;
     printf("%s", json_text(json_member(root, "model"), text, sizeof text));
     if (*json_text(json_member(root, "producer"), text, sizeof text))
         printf(" (%s)", text);
-    printf(": %zu nodes, of which %zu run in the engine, %.2f%% coverage\n", total,
-           total - fallbacks, total ? 100 * (double)(total - fallbacks) / (double)total : 100.0);
+    printf(": %zu nodes, of which %zu run in the engine, %.2f%% coverage\n", total, inside,
+           total ? 100 * (double)inside / (double)total : 100.0);
     printf("Settings: %s\n", json_text(json_member(root, "options"), text, sizeof text));
     print_interface(root);
-    print_op_counts(ops, op_total, true,
-                    "Operators that are not supported here, with the number of their nodes:");
-    print_op_counts(ops, op_total, false, "Operators in the engine:");
-    print_nodes(nodes, has_nodes, has_nodes ? "Nodes:" : "Nodes that fall back:");
-    if (fallbacks > 0)
-        printf("\nA compile would refuse this model because of them.\n");
+    print_op_counts(ops, op_total, REFUSED,
+                    "Operators that are refused, with the number of their nodes:");
+    print_op_counts(ops, op_total, FALLBACK,
+                    "Operators that fall back to an executor, with the number of their nodes:");
+    print_op_counts(ops, op_total, ENGINE, "Operators in the engine:");
+    print_nodes(nodes, has_nodes, has_nodes ? "Nodes:" : "Nodes that are not in the engine:");
+    if (refusals > 0)
+        printf("\nA compile would refuse this model because of what is refused.\n");
+    else if (fallbacks > 0)
+        printf(
+            "\nThe engine runs where an executor serves what falls back (in Python, PyTorch).\n");
     free(ops);
     return CLI_OK;
 }

@@ -31,6 +31,18 @@ typedef struct tn_compile_options {
     /* Largest size of each dynamic dimension is known from the model; a model without ranges may be
      * given some: "s0=1:8,s1=1:512". */
     const char *ranges;
+    /* What the engine cannot compute it leaves to the session's executor (docs/calls.md); these say
+     * what more, or forbid it.
+     * Nodes between the same calls form a block; a block with fewer nodes that compute something
+     * (views do not count) than this number becomes calls too. NULL: "1". */
+    const char *min_block_size;
+    /* Comma-separated operators kept out of the engine: one overload ("aten::gelu.default"), all of
+     * an operator ("aten::gelu"), or a pattern with * and ? ("aten::*norm*"). One that matches no
+     * node is TN_NOT_FOUND. */
+    const char *executed_ops;
+    /* "true": a node that would be a call is an error that names it, its source line and what would
+     * help. NULL: "false". */
+    const char *require_full_compilation;
 } tn_compile_options;
 
 /* Sets one option by its name as above from text; TN_INVALID_ARGUMENT with the nearest name.
@@ -41,8 +53,9 @@ TN_API TN_MUST_USE tn_status tn_compile_options_set(tn_compile_options *options,
 /* Compiles a .pt2 file (or a graph in tenon's textual form) into an engine file. The engine is
  * written to a temporary file and renamed, so that a failure leaves what was there. Codes:
  * TN_NOT_FOUND, TN_IO, TN_CORRUPT (the model file), TN_UNSUPPORTED (an operator that cannot be
- * compiled: the message names it, its source line and what would help), TN_TOOLCHAIN (no C
- * compiler, or it failed), TN_CANCELLED, TN_OUT_OF_MEMORY. Since 0.1. */
+ * compiled nor left to an executor: the message names it, its source line and what would help),
+ * TN_TOOLCHAIN (no C compiler, or it failed), TN_CANCELLED, TN_OUT_OF_MEMORY. Each operator that is
+ * left to an executor is a warning in the env's log. Since 0.1. */
 TN_API TN_MUST_USE tn_status tn_compile_file(tn_env *env, const char *model_path,
                                              const tn_compile_options *options,
                                              const char *engine_path);

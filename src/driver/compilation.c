@@ -24,6 +24,24 @@ static tn_status check_disabled(const char *names) {
     return NULL;
 }
 
+static tn_status take_assign_options(tn_compilation *c) {
+    const tn_compile_options *o = &c->options;
+    const char *requires = o->require_full_compilation ? o->require_full_compilation : "false";
+    int64_t size = 1;
+    if (o->min_block_size && (!tn_str_to_i64(tn_str_of(o->min_block_size), &size) || size < 1))
+        return tn_error_make(TN_INVALID_ARGUMENT,
+                             "min_block_size is \"%s\", expected a number from 1",
+                             o->min_block_size);
+    if (strcmp(requires, "true") != 0 && strcmp(requires, "false") != 0)
+        return tn_error_make(TN_INVALID_ARGUMENT,
+                             "require_full_compilation is \"%s\", expected \"true\" or \"false\"",
+                             requires);
+    c->assign = (tn_assign_options){.min_block_size = (uint64_t)size,
+                                    .executed_ops = o->executed_ops,
+                                    .requires_engine = strcmp(requires, "true") == 0};
+    return NULL;
+}
+
 static tn_status take_options(tn_compilation *c, const tn_compile_options *options) {
     if (options && options->size < sizeof c->options)
         return tn_error_make(TN_INVALID_ARGUMENT, "tn_compile_options.size is %zu, expected %zu",
@@ -42,6 +60,7 @@ static tn_status take_options(tn_compilation *c, const tn_compile_options *optio
     if (strcmp(c->options.codegen, "c") != 0 && strcmp(c->options.codegen, "none") != 0)
         return tn_error_make(TN_INVALID_ARGUMENT, "codegen is \"%s\", expected \"c\" or \"none\"",
                              c->options.codegen);
+    TN_TRY(take_assign_options(c));
     return c->options.disabled_passes ? check_disabled(c->options.disabled_passes) : NULL;
 }
 
@@ -51,6 +70,12 @@ void tn_compilation_print_options(const tn_compilation *c, tn_buf *out) {
         tn_buf_printf(out, " disabled_passes=%s", c->options.disabled_passes);
     if (c->options.ranges)
         tn_buf_printf(out, " ranges=%s", c->options.ranges);
+    if (c->options.min_block_size)
+        tn_buf_printf(out, " min_block_size=%s", c->options.min_block_size);
+    if (c->options.executed_ops)
+        tn_buf_printf(out, " executed_ops=%s", c->options.executed_ops);
+    if (c->options.require_full_compilation)
+        tn_buf_printf(out, " require_full_compilation=%s", c->options.require_full_compilation);
 }
 
 /* "s0=1:8,s1=16": narrows the range of each symbol that is named. */

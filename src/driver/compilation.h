@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "front/front.h"
 #include "pass/pass.h"
+#include "plan/assign.h"
 #include "tenon/compile.h"
 
 /* Everything that lives as long as one compile or report. Thread-compatible. */
@@ -14,6 +15,7 @@ typedef struct tn_compilation {
     tn_env *env;
     tn_compile_options options; /* with defaults filled in */
     const char *cpu_target;     /* "native": options.target without "cpu:" */
+    tn_assign_options assign;   /* options as numbers */
     tn_arena arena;
     tn_op_table ops, prims;
     tn_model model; /* graph functional: no writes in place */

@@ -33,10 +33,33 @@ static tn_status write_engine(tn_compilation *c, tn_pb *pb, const char *path) {
     return tn_engine_file_write(&c->env->allocator, path, &pb->program, pb->parts, pb->part_count);
 }
 
+/* One warning per operator that is left to an executor, with the reason of its first node. */
+static void warn_of_calls(const tn_compilation *c, const tn_assignment *assignment) {
+    for (size_t i = 0; i < assignment->count; i++) {
+        const tn_node_fate *fate = &assignment->fates[i];
+        size_t before = 0, count = 0;
+        if (fate->fate != TN_FATE_FALLBACK)
+            continue;
+        for (size_t k = 0; k < assignment->count; k++) {
+            const tn_node_fate *other = &assignment->fates[k];
+            bool is_same = other->fate == TN_FATE_FALLBACK &&
+                           tn_str_equal(other->node->op->name, fate->node->op->name);
+            before += is_same && k < i;
+            count += is_same;
+        }
+        if (before == 0)
+            tn_log(c->env, TN_LOG_WARNING, "%.*s is left to an executor (%zu node%s): %s",
+                   TN_STR_ARG(fate->node->op->name), count, count == 1 ? "" : "s", fate->reason);
+    }
+}
+
 static tn_status lower_and_write(tn_compilation *c, const char *engine_path) {
+    tn_assignment *assignment = NULL;
     tn_graph *kir = NULL;
     TN_TRY(tn_progress(c->env, 0.1, "lowering %zu nodes", c->model.graph->node_count));
-    TN_TRY(tn_lower(c->env, &c->arena, &c->prims, c->model.graph, &kir));
+    TN_TRY(tn_assign(c->env, &c->arena, &c->prims, c->model.graph, &c->assign, &assignment));
+    TN_TRY(tn_lower(c->env, &c->arena, &c->prims, c->model.graph, assignment, &kir));
+    warn_of_calls(c, assignment);
     size_t count = 0;
     const tn_pass *const *passes = tn_pass_kernel_pipeline(&count);
     TN_TRY(tn_progress(c->env, 0.2, "running %zu passes", count));

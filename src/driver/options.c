@@ -13,8 +13,17 @@ typedef struct option {
 #define OPTION(field)                                                                              \
     { #field, offsetof(tn_compile_options, field) }
 static const option options_table[] = {
-    OPTION(target),    OPTION(codegen),  OPTION(compiler),        OPTION(keep_source_dir),
-    OPTION(cache_dir), OPTION(dump_dir), OPTION(disabled_passes), OPTION(ranges),
+    OPTION(target),
+    OPTION(codegen),
+    OPTION(compiler),
+    OPTION(keep_source_dir),
+    OPTION(cache_dir),
+    OPTION(dump_dir),
+    OPTION(disabled_passes),
+    OPTION(ranges),
+    OPTION(min_block_size),
+    OPTION(executed_ops),
+    OPTION(require_full_compilation),
 };
 enum { OPTION_COUNT = sizeof options_table / sizeof options_table[0] };
 

@@ -46,11 +46,16 @@ static void print_fate(tn_buf *out, const tn_node_fate *fate) {
     tn_buf_printf(out, "{\"node\": ");
     tn_buf_json(out, node->locs.count > 0 ? node->locs.items[0]->node : name);
     print_field(out, "op", node->op->name);
-    print_field(out, "fate", fate->fate == TN_FATE_ENGINE ? TN_STR("engine") : TN_STR("fallback"));
-    if (fate->fate != TN_FATE_ENGINE) {
+    static const char *const fates[] = {[TN_FATE_ENGINE] = "engine",
+                                        [TN_FATE_FALLBACK] = "fallback",
+                                        [TN_FATE_REFUSED] = "refused"};
+    print_field(out, "fate", tn_str_of(fates[fate->fate]));
+    if (fate->code)
         print_field(out, "code", tn_str_of(tn_code_name(fate->code)));
+    if (*fate->reason)
         print_field(out, "reason", tn_str_of(fate->reason));
-    }
+    if (*fate->setting)
+        print_field(out, "setting", tn_str_of(fate->setting));
     if (node->locs.count > 0) {
         print_field(out, "module", node->locs.items[0]->module);
         print_field(out, "source", node->locs.items[0]->source);
@@ -58,10 +63,10 @@ static void print_fate(tn_buf *out, const tn_node_fate *fate) {
     tn_buf_printf(out, "}");
 }
 
-static tn_status print_report(const tn_compilation *c, const char *model_path, tn_buf *out) {
+static tn_status print_report(tn_compilation *c, const char *model_path, tn_buf *out) {
     const tn_graph *graph = c->model.graph;
     tn_assignment *assignment = NULL;
-    TN_TRY(tn_assign(c->env, (tn_arena *)(uintptr_t)&c->arena, &c->prims, graph, &assignment));
+    TN_TRY(tn_assign(c->env, &c->arena, &c->prims, graph, &c->assign, &assignment));
     tn_buf_printf(out, "{\"model\": ");
     tn_buf_json(out, tn_str_of(model_path));
     print_field(out, "producer", c->model.producer);
@@ -70,8 +75,8 @@ static tn_status print_report(const tn_compilation *c, const char *model_path, t
     tn_compilation_print_options(c, &options);
     print_field(out, "options", tn_buf_view(&options));
     tn_buf_deinit(&options);
-    tn_buf_printf(out, ", \"node_count\": %zu, \"fallback_count\": %zu, ", assignment->count,
-                  assignment->fallback_count);
+    tn_buf_printf(out, ", \"node_count\": %zu, \"fallback_count\": %zu, \"refused_count\": %zu, ",
+                  assignment->count, assignment->fallback_count, assignment->refused_count);
     print_symbols(out, graph->syms);
     tn_buf_printf(out, ", ");
     print_io(out, "inputs", graph->inputs, graph->input_count);

@@ -271,7 +271,10 @@ tn_status tn_convert_node(tn_kb *kb, const tn_node *node, tn_value *const *opera
         out_results[i] = NULL;
     tn_cv cv = {
         .kb = kb, .node = node, .operands = operands, .results = out_results, .is_probe = is_probe};
-    tn_status status = run_converter(&cv);
+    return tn_convert_annotate(run_converter(&cv), node);
+}
+
+tn_status tn_convert_annotate(tn_status status, const tn_node *node) {
     if (!status || node->locs.count == 0)
         return status;
     const tn_loc *loc = node->locs.items[0];

@@ -44,6 +44,9 @@ TN_MUST_USE tn_status tn_op_list_fill(tn_op_table *table);
 TN_MUST_USE tn_status tn_convert_node(tn_kb *kb, const tn_node *node, tn_value *const *operands,
                                       bool is_probe, tn_value **out_results);
 
+/* Adds where the node stands in the user's model to an error; NULL stays NULL. */
+TN_MUST_USE tn_status tn_convert_annotate(tn_status status, const tn_node *node);
+
 /* ---- inside a converter -------------------------------------------------------------------------
  */
 

@@ -1,9 +1,10 @@
-/* lower.c: carries a graph's inputs, constants and states over, runs the converters in order, and
- * carries the outputs over. A table from the model's value ids to kernel IR values is all its
- * state. */
+/* lower.c: carries a graph's inputs, constants and states over, runs the converters in order or
+ * makes calls, and carries the outputs over. A table from the model's value ids to kernel IR values
+ * is all its state. */
 #include "plan/lower.h"
 
 #include "ops/convert.h"
+#include "plan/call.h"
 
 typedef struct tn_lowering {
     tn_arena *arena;
@@ -39,14 +40,18 @@ static bool is_numbered(const tn_value *value) {
            value->name.data[0] <= '9';
 }
 
-static tn_status lower_node(tn_lowering *lowering, const tn_node *node) {
+static tn_status lower_node(tn_lowering *lowering, const tn_node_fate *fate) {
+    const tn_node *node = fate->node;
     tn_value **operands, **results;
     TN_ARENA_TRY(lowering->arena, operands, node->operand_count);
     TN_ARENA_TRY(lowering->arena, results, node->result_count);
     for (uint32_t i = 0; i < node->operand_count; i++)
         operands[i] = node->operands[i] ? lowering->values[node->operands[i]->id] : NULL;
     lowering->kb.locs = node->locs;
-    TN_TRY(tn_convert_node(&lowering->kb, node, operands, false, results));
+    if (fate->fate == TN_FATE_ENGINE)
+        TN_TRY(tn_convert_node(&lowering->kb, node, operands, false, results));
+    else
+        TN_TRY(tn_call_add(lowering->kir, lowering->kb.prims, node, operands, results));
     for (uint32_t i = 0; i < node->result_count; i++) {
         lowering->values[node->results[i]->id] = results[i];
         if (is_numbered(results[i]))
@@ -69,15 +74,16 @@ static tn_status lower_ends(tn_lowering *lowering) {
 }
 
 tn_status tn_lower(tn_env *env, tn_arena *arena, const tn_op_table *prims, const tn_graph *model,
-                   tn_graph **out_kir) {
+                   const tn_assignment *assignment, tn_graph **out_kir) {
     tn_lowering lowering = {.arena = arena, .model = model};
     *out_kir = NULL;
+    TN_TRY(tn_assignment_check(assignment));
     TN_TRY(tn_graph_create(arena, model->syms, model->name, &lowering.kir));
     TN_ARENA_TRY(arena, lowering.values, model->value_id_end);
     TN_TRY(lower_sources(&lowering));
     tn_kb_init(&lowering.kb, lowering.kir, prims);
-    for (const tn_node *node = model->first; node; node = node->next)
-        TN_TRY(lower_node(&lowering, node));
+    for (size_t i = 0; i < assignment->count; i++)
+        TN_TRY(lower_node(&lowering, &assignment->fates[i]));
     TN_TRY(lower_ends(&lowering));
     tn_log(env, TN_LOG_DEBUG, "lowered %zu operators to %zu primitives", model->node_count,
            lowering.kir->node_count);

@@ -113,8 +113,10 @@ class Command(unittest.TestCase):
 
     def test_compile_bad_models(self):
         self.check(4, "'nothing.pt2': No such file", "compile", "nothing.pt2", "-o", "out.tenon")
-        done = self.check(3, "mylib::foo", "compile", "unknown.tn", "-o", "out.tenon")
+        done = self.check(3, "mylib::foo", "compile", "unknown.tn", "-o", "out.tenon",
+                          "--require-full-compilation")
         self.assertIn("net.py:4", done.stderr)
+        self.assertIn("while require_full_compilation is set", done.stderr)
         pathlib.Path("text.txt").write_text("hello")
         self.check(1, "'text.txt' is neither", "compile", "text.txt", "-o", "out.tenon")
         model = (DEMO / "classifier.pt2").read_bytes()
@@ -136,6 +138,46 @@ class Command(unittest.TestCase):
         refused(1, 'no pass is named "nope"', "--disable-pass", "dead-code,nope")
         refused(4, 'no symbolic size s9', "--ranges", "s9=1:2")
         refused(1, 'range "s0=4:2"', "--ranges", "s0=4:2")
+        refused(1, 'min_block_size is "0"', "--min-block-size", "0")
+        refused(1, 'min_block_size is "x"', "--min-block-size=x")
+        refused(4, 'no node of the model matches "aten::gelu"', "--executed-ops",
+                "aten::relu,aten::gelu")
+        refused(2, '--require-full-compilation takes no value, given "true"',
+                "--require-full-compilation=true")
+
+    def test_compile_leaves_calls(self):
+        """What falls back is said before, while and after; the command itself cannot run it."""
+        def calls(*options):
+            done = tenon("compile", "model.tn", "-o", "calls.tenon", *options)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            about = json.loads(self.succeed("inspect", "calls.tenon", "--json"))
+            report = json.loads(self.succeed("report", "model.tn", "--json", *options))
+            names = [s["name"] for s in about["steps"] if s["kind"] == "call"]
+            fates = [n for n in report["nodes"] if n["fate"] == "fallback"]
+            self.assertEqual(len(names), len(fates))
+            self.assertEqual(report["fallback_count"], len(fates))
+            self.assertEqual(done.stderr.count("warning: "), len(set(names)), done.stderr)
+            self.assertEqual("calls of an executor" in done.stdout, len(names) > 1)
+            return names, [n["setting"] for n in fates]
+        self.assertEqual(calls(), ([], []))
+        self.assertEqual(calls("--executed-ops", "aten::relu"),
+                         (["aten::relu.default"], ["executed_ops"]))
+        self.assertEqual(calls("--executed-ops=aten::r*,aten::add.Tensor"),
+                         (["aten::add.Tensor", "aten::relu.default"], ["executed_ops"] * 2))
+        self.assertEqual(calls("--min-block-size", "2"), ([], []))
+        self.assertEqual(calls("--min-block-size", "3"),
+                         (["aten::add.Tensor", "aten::relu.default"], ["min_block_size"] * 2))
+        self.assertEqual(calls("--min-block-size", "2", "--executed-ops", "aten::add"),
+                         (["aten::add.Tensor", "aten::relu.default"],
+                          ["executed_ops", "min_block_size"]))
+        self.assertIn("aten::relu.default: called", self.succeed("inspect", "calls.tenon"))
+        self.assertIn("2 by an executor", self.succeed("inspect", "calls.tenon"))
+        done = self.check(3, "the engine leaves 2 nodes to an executor, for aten::add.Tensor, "
+                          "aten::relu.default", "run", "calls.tenon")
+        done = tenon("run", "unknown.tn")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("mylib::foo is left to an executor (1 node)", done.stderr)
+        self.assertIn("executor, for mylib::foo.default", done.stderr)
 
     def test_compile_keeps_and_dumps(self):
         self.succeed("compile", "model.tn", "-o", "kept.tenon", "--keep-source", "source",
@@ -276,12 +318,15 @@ class Command(unittest.TestCase):
         self.assertIn("2 nodes, of which 1 run in the engine, 50.00% coverage", text)
         self.assertIn("mylib::foo: 1", text)
         self.assertIn("no converter", text)
+        self.assertIn("The engine runs where an executor serves", text)
+        text = self.succeed("report", "unknown.tn", "--require-full-compilation")
+        self.assertIn("A compile would refuse this model", text)
         self.assertIn("in net.act", text)
         self.assertIn("net.py:4: relu(x + y)", text)
         report = json.loads(self.succeed("report", "unknown.tn", "--json"))
         self.assertEqual([n["fate"] for n in report["nodes"]], ["engine", "fallback"])
         self.assertEqual(report["nodes"][1]["code"], "TN_UNSUPPORTED")
-        self.assertEqual(report["fallback_count"], 1)
+        self.assertEqual((report["fallback_count"], report["refused_count"]), (1, 0))
         self.assertIn("(aten::add.Tensor): engine", self.succeed("report", "--nodes", "model.tn"))
         self.check(4, "nothing.pt2", "report", "nothing.pt2")
         report = json.loads(self.succeed("report", DEMO / "classifier.pt2", "--json"))

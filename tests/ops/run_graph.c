@@ -124,7 +124,10 @@ static tn_status run_files(runner *run, const char *target, char **args, int arg
     tn_graph *model;
     TN_TRY(read_graph(run, args[0], &model));
     TN_TRY(tn_mapping_open(args[1], &run->input_bytes));
-    TN_TRY(tn_lower(run->env, &run->arena, &run->prims, model, &run->kir));
+    static const tn_assign_options engine_only = {.requires_engine = true};
+    tn_assignment *assignment = NULL;
+    TN_TRY(tn_assign(run->env, &run->arena, &run->prims, model, &engine_only, &assignment));
+    TN_TRY(tn_lower(run->env, &run->arena, &run->prims, model, assignment, &run->kir));
     TN_TRY(tn_graph_verify(run->kir, tn_prim_verify));
     TN_TRY(read_symbols(run, model, args + 3, arg_count - 3));
     TN_TRY(read_inputs(run, model));

@@ -21,6 +21,8 @@ typedef struct fixture {
     tn_graph *model;
 } fixture;
 
+static const tn_assign_options engine_only = {.requires_engine = true};
+
 static void begin(fixture *f, const char *text) {
     *f = (fixture){0};
     assert_null(tn_env_create(NULL, &f->env));
@@ -43,13 +45,25 @@ static void end(fixture *f) {
     tn_env_destroy(f->env);
 }
 
-/* Lowers a model that must be refused; every word must stand in the message or in a note. */
+/* Assigns with these settings (NULL: the defaults), then lowers. */
+static tn_status lower(fixture *f, tn_arena *arena, const tn_assign_options *options,
+                       tn_graph **out_kir) {
+    static const tn_assign_options defaults;
+    tn_assignment *assignment = NULL;
+    *out_kir = NULL;
+    TN_TRY(
+        tn_assign(f->env, arena, &f->prims, f->model, options ? options : &defaults, &assignment));
+    return tn_lower(f->env, arena, &f->prims, f->model, assignment, out_kir);
+}
+
+/* Lowers a model that must be refused where no call is allowed; every word must stand in the
+ * message or in a note. */
 static void refused(const char *text, tn_code code, const char *const *words) {
     fixture f;
     tn_graph *kir;
     char all[2048] = "";
     begin(&f, text);
-    tn_status status = tn_lower(f.env, &f.arena, &f.prims, f.model, &kir);
+    tn_status status = lower(&f, &f.arena, &engine_only, &kir);
     assert_int_equal(tn_status_code(status), code);
     assert_null(kir);
     strncat(all, tn_status_message(status), sizeof all - 1);
@@ -90,7 +104,7 @@ static void an_operator_like_no_other_has_no_suggestion(void **state) {
     tn_graph *kir;
     begin(&f,
           "graph g { input %x: f32[2]\n%y: f32[2] = mylib::scale_mul_everything(%x)\nreturn %y }");
-    tn_status status = tn_lower(f.env, &f.arena, &f.prims, f.model, &kir);
+    tn_status status = lower(&f, &f.arena, &engine_only, &kir);
     assert_non_null(strstr(tn_status_message(status), "mylib::scale_mul_everything"));
     assert_null(strstr(tn_status_message(status), "nearest"));
     tn_status_free(status);
@@ -134,7 +148,7 @@ static void names_states_and_provenance_are_carried(void **state) {
           "\"m.py:3: y\")\n"
           "%n: f32[2] = aten::add.Tensor(%cache, %w)\nnext %cache = %n\n"
           "return %y as \"logits\" }");
-    assert_null(tn_lower(f.env, &f.arena, &f.prims, f.model, &kir));
+    assert_null(lower(&f, &f.arena, NULL, &kir));
     assert_null(tn_graph_verify(kir, tn_prim_verify));
     assert_true(tn_str_is(kir->name, "net"));
     assert_true(tn_str_is(kir->inputs[0]->name, "x"));
@@ -154,7 +168,8 @@ static void one_refusal_does_not_hide_the_rest(void **state) {
     begin(&f, "graph g { input %x: f32[2]\n%a: f32[2] = aten::relu(%x)\n"
               "%b: f32[2] = mylib::op(%a)\n%c: f32[2] = aten::dropout(%b, 0.5, true)\n"
               "%d: f32[2] = aten::sigmoid(%c)\nreturn %d }");
-    assert_null(tn_assign(f.env, &f.arena, &f.prims, f.model, &assignment));
+    assert_null(
+        tn_assign(f.env, &f.arena, &f.prims, f.model, &(tn_assign_options){0}, &assignment));
     assert_int_equal(assignment->count, 4);
     assert_int_equal(assignment->fallback_count, 2);
     static const tn_fate fates[4] = {TN_FATE_ENGINE, TN_FATE_FALLBACK, TN_FATE_FALLBACK,
@@ -175,14 +190,14 @@ static void short_memory_is_an_error(void **state) {
         fixture f;
         tn_test_allocator counter;
         tn_graph *kir;
-        tn_assignment *assignment;
         tn_arena arena;
         begin(&f, "graph g { input %x: f32[2, 8]\n%a: f32[2, 8] = aten::softmax.int(%x, 1)\n"
-                  "%b: f32[2, 1] = aten::logsumexp(%x, [1], true)\nreturn %a }");
+                  "%b: f32[2, 1] = aten::logsumexp(%x, [1], true)\n"
+                  "%c: f32[2, 8] = mylib::op(%a, none, [1, 2], [0.5, nan], key=\"k\")\n"
+                  "%d: f32[2, 8] = aten::relu(%c)\nreturn %a, %d }");
+        tn_assign_options options = {.min_block_size = 2, .executed_ops = "aten::soft*"};
         tn_arena_init(&arena, tn_test_allocator_init(&counter, tn_allocator_system(), fail_at));
-        tn_status status = tn_assign(f.env, &arena, &f.prims, f.model, &assignment);
-        if (!status)
-            status = tn_lower(f.env, &arena, &f.prims, f.model, &kir);
+        tn_status status = lower(&f, &arena, &options, &kir);
         tn_arena_deinit(&arena);
         end(&f);
         assert_int_equal(counter.live_blocks, 0);
