@@ -131,6 +131,8 @@ if(NOT TENON_RT_ONLY)
 
     # Runs the cases of operators for tests/ops/test_cases.py.
     tn_test_program(run_graph ${tn_tests}/ops/run_graph.c tn_internal tn_third_cmocka)
+    # Compares engines with themselves for tests/e2e/run.py.
+    tn_test_program(compare_in_place ${tn_tests}/e2e/compare_in_place.c tn_internal)
 
     file(GLOB scripts CONFIGURE_DEPENDS ${tn_tests}/*/test_*.py)
     foreach(script ${scripts})

@@ -102,7 +102,9 @@ static void print_steps(json_view root) {
         kernels += json_is(json_member(step, "kind"), "kernel");
         calls += is_call;
         text_of(step, "summary", text);
-        printf("%s%s%s\n", *text ? ": " : "", text, is_call ? ": called" : "");
+        printf("%s%s%s", *text ? ": " : "", text, is_call ? ": called" : "");
+        text_of(step, "in_place", text);
+        printf("%s\n", strcmp(text, "true") == 0 ? ", in place" : "");
         print_nodes(step);
     }
     printf("%zu steps: %zu kernels, %zu on the interpreter", count, kernels,

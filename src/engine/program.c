@@ -70,6 +70,20 @@ static tn_status verify_instr(const checker *c, const tn_rec_instr *instr) {
     return instr->op == TN_SHAPE_SELECT ? below(c, "third operand", instr->c, c->index) : NULL;
 }
 
+static tn_status verify_over(const checker *c, const tn_rec_buffer *buffer) {
+    if (buffer->over == 0)
+        return NULL;
+    TN_TRY(below(c, "operand", buffer->over - 1, c->index));
+    const tn_rec_buffer *operand = &c->program->buffers[buffer->over - 1];
+    if (operand->kind == TN_BUFFER_ARENA && operand->bytes == buffer->bytes &&
+        operand->last_step == buffer->first_step)
+        return NULL;
+    return tn_error_make(TN_CORRUPT,
+                         "buffer %u: lies over buffer %u, which is none of the arena with the same "
+                         "size that ends in step %u",
+                         c->index, buffer->over - 1, buffer->first_step);
+}
+
 static tn_status verify_buffer(const checker *c, const tn_rec_buffer *buffer) {
     const tn_program *p = c->program;
     TN_TRY(below(c, "kind", buffer->kind, TN_BUFFER_KIND_COUNT));
@@ -77,7 +91,8 @@ static tn_status verify_buffer(const checker *c, const tn_rec_buffer *buffer) {
     switch ((tn_buffer_kind)buffer->kind) {
     case TN_BUFFER_ARENA:
         TN_TRY(below(c, "last step", buffer->last_step, p->step_count));
-        return below(c, "first step", buffer->first_step, (uint64_t)buffer->last_step + 1);
+        TN_TRY(below(c, "first step", buffer->first_step, (uint64_t)buffer->last_step + 1));
+        return verify_over(c, buffer);
     case TN_BUFFER_INPUT:
         return below(c, "input", buffer->index, p->input_count);
     case TN_BUFFER_OUTPUT:

@@ -81,7 +81,8 @@ typedef struct tn_rec_buffer {
     uint32_t index;
     uint32_t bytes; /* value */
     uint32_t first_step, last_step;
-    uint32_t reserved;
+    uint32_t over; /* arena: 1 + an earlier buffer of the same size whose memory this one may take
+                    * in its first step, which is the other's last; 0: none */
     uint64_t weight_offset; /* multiple of 64 */
 } tn_rec_buffer;
 

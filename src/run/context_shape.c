@@ -206,17 +206,22 @@ tn_status tn_arena_plan(const tn_allocator *allocator, const tn_program *p,
                         size_t *out_live_bytes) {
     tn_plan_item *items = NULL;
     TN_TRY(tn_alloc_array(allocator, p->buffer_count, sizeof *items, &items));
-    size_t count = 0;
-    for (uint32_t i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].kind == TN_BUFFER_ARENA)
-            items[count++] = (tn_plan_item){.bytes = buffer_bytes[i],
-                                            .first_step = p->buffers[i].first_step,
-                                            .last_step = p->buffers[i].last_step};
+    size_t count = 0; /* of items; out_offsets holds each buffer's item until all are placed */
+    for (uint32_t i = 0; i < p->buffer_count; i++) {
+        const tn_rec_buffer *buffer = &p->buffers[i];
+        if (buffer->kind != TN_BUFFER_ARENA)
+            continue;
+        size_t item = buffer->over > 0 ? out_offsets[buffer->over - 1] : count;
+        if (item == count || items[item].last_step != buffer->first_step)
+            items[item = count++] =
+                (tn_plan_item){.bytes = buffer_bytes[i], .first_step = buffer->first_step};
+        items[item].last_step = buffer->last_step;
+        out_offsets[i] = item;
+    }
     tn_status status = tn_memory_plan(allocator, items, count, out_arena_bytes, out_live_bytes);
-    count = 0;
     for (uint32_t i = 0; i < p->buffer_count; i++)
         if (p->buffers[i].kind == TN_BUFFER_ARENA)
-            out_offsets[i] = items[count++].offset;
+            out_offsets[i] = items[out_offsets[i]].offset;
     tn_alloc_free(allocator, items, p->buffer_count * sizeof *items);
     return status;
 }

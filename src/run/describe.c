@@ -221,6 +221,25 @@ static void write_sources(describer *d, tn_rec_range sources) {
     tn_json_end_list(&d->json);
 }
 
+/* Whether a buffer takes the memory of the one that it may lie over. */
+static bool is_over(const describer *d, uint32_t index) {
+    const tn_rec_buffer *buffer = &d->program->buffers[index];
+    return buffer->kind == TN_BUFFER_ARENA && buffer->over > 0 && d->buffer_bytes[index] > 0 &&
+           d->arena_offsets[index] == d->arena_offsets[buffer->over - 1];
+}
+
+/* Whether a kernel's step writes a result over an operand. */
+static bool is_in_place(const describer *d, uint32_t index) {
+    const tn_program *p = d->program;
+    const tn_rec_step *step = &p->steps[index];
+    for (uint32_t i = 0; i < step->buffers.count; i++) {
+        uint32_t buffer = p->indices[step->buffers.first + i];
+        if (p->buffers[buffer].first_step == index && is_over(d, buffer))
+            return true;
+    }
+    return false;
+}
+
 static void write_steps(describer *d) {
     const tn_program *p = d->program;
     tn_json_begin_list(&d->json, "steps");
@@ -242,6 +261,7 @@ static void write_steps(describer *d) {
             write_rec_str(d, "summary", p->kernels[step->kernel].summary);
             tn_json_write_i64(&d->json, "tasks", d->values[step->task_count]);
             tn_json_write_i64(&d->json, "scratch_bytes", d->values[step->scratch_bytes]);
+            tn_json_write_bool(&d->json, "in_place", is_in_place(d, i));
         }
         tn_json_write_i64(&d->json, "flops", d->values[step->flops]);
         tn_json_write_i64(&d->json, "bytes_read", d->values[step->bytes_read]);
@@ -266,6 +286,8 @@ static void write_buffers(describer *d) {
             tn_json_write_u64(&d->json, "first_step", buffer->first_step);
             tn_json_write_u64(&d->json, "last_step", buffer->last_step);
             tn_json_write_u64(&d->json, "offset", d->arena_offsets[i]);
+            if (is_over(d, i))
+                tn_json_write_u64(&d->json, "over", buffer->over - 1);
         } else if (buffer->kind == TN_BUFFER_WEIGHT) {
             tn_json_write_u64(&d->json, "offset", buffer->weight_offset);
         } else {

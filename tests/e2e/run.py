@@ -1,6 +1,7 @@
-"""Compiles and runs the end-to-end models through the command and compares every output.
+r"""Compiles and runs the end-to-end models through the command and compares every output.
 
-    TENON=build/tenon python tests/e2e/run.py [--size small|full] [PATTERN ...]
+    TENON=build/tenon TENON_BUILD=build/release \
+        python tests/e2e/run.py [--size small|full] [PATTERN ...]
 
 For each variant (tests/e2e/export.py): `tenon compile`, then `tenon run` at every shape from the
 same engine. An output passes when its relative L2 distance to what PyTorch computed is within the
@@ -67,10 +68,20 @@ def check_output(folder, output, path):
     return to_wanted
 
 
-def check_variant(folder, name, manifest, scratch):
-    """Compiles one variant, runs it at every shape; returns the largest distance of an output."""
+def check_in_place(engine):
+    """Compares an engine with itself; returns how many results lie over operands."""
+    program = pathlib.Path(os.environ["TENON_BUILD"]) / "tests" / "bin" / "compare_in_place"
+    done = subprocess.run([program, engine], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Failure(f"compare_in_place ended with {done.returncode}: {done.stderr.strip()}")
+    return int(done.stdout)
+
+
+def check_variant(folder, name, manifest, scratch, size):
+    """Compiles one variant, runs it at every shape; returns what was seen, in words."""
     engine = scratch / f"{name}.tenon"
     tenon("compile", folder / f"{name}.pt2", "-o", engine)
+    seen = f", {check_in_place(engine)} in place" if size == "small" else ""
     worst = 0.0
     for number, case in enumerate(manifest["cases"]):
         results = scratch / f"{name}-{number}"
@@ -86,7 +97,7 @@ def check_variant(folder, name, manifest, scratch):
             raise Failure(f"case {number}: {failure}") from None
         shutil.rmtree(results)
     engine.unlink()
-    return worst
+    return f"{worst:.1e}{seen}"
 
 
 @contextlib.contextmanager
@@ -117,8 +128,8 @@ def run(size, patterns):
             scratch = pathlib.Path(scratch)
             folder, manifest = exported(size, name, scratch)
             try:
-                worst = check_variant(folder, name, manifest, scratch)
-                print(f"ok      {name}: {worst:.1e}", flush=True)
+                seen = check_variant(folder, name, manifest, scratch, size)
+                print(f"ok      {name}: {seen}", flush=True)
             except Failure as failure:
                 failed += 1
                 print(f"FAILED  {name}: {failure}", flush=True)

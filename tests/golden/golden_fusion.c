@@ -23,6 +23,14 @@ static void print_value(tn_buf *out, const char *name, const tn_program *p, uint
         tn_buf_printf(out, ", %s symbolic", name);
 }
 
+/* Whether a result of the step may lie over an operand. */
+static bool is_in_place(const tn_program *p, uint32_t step) {
+    for (uint32_t i = 0; i < p->buffer_count; i++)
+        if (p->buffers[i].over > 0 && p->buffers[i].first_step == step)
+            return true;
+    return false;
+}
+
 static void print_steps(tn_buf *out, const tn_program *p) {
     for (uint32_t i = 0; i < p->step_count; i++) {
         const tn_rec_step *step = &p->steps[i];
@@ -32,7 +40,7 @@ static void print_steps(tn_buf *out, const tn_program *p) {
         print_value(out, "flops", p, step->flops);
         print_value(out, "read", p, step->bytes_read);
         print_value(out, "written", p, step->bytes_written);
-        tn_buf_printf(out, "\n");
+        tn_buf_printf(out, "%s\n", is_in_place(p, i) ? ", in place" : "");
     }
 }
 

@@ -68,18 +68,23 @@ static engine_bytes allocate(size_t count) {
     return bytes;
 }
 
-engine_bytes engine_bytes_make(const char *text, const char *target) {
-    tn_env *env = NULL;
-    char path[64];
-    uint32_t step_count = 0;
+engine_bytes engine_bytes_read(const char *path) {
     tn_mapping mapping;
-    snprintf(path, sizeof path, "engine_make_%d.tenon", (int)getpid());
-    must(tn_env_create(NULL, &env));
-    must(engine_make(env, text, target, path, &step_count));
     must(tn_mapping_open(path, &mapping));
     engine_bytes bytes = allocate(mapping.bytes);
     memcpy(bytes.data, mapping.data, mapping.bytes);
     tn_mapping_close(&mapping);
+    return bytes;
+}
+
+engine_bytes engine_bytes_make(const char *text, const char *target) {
+    tn_env *env = NULL;
+    char path[64];
+    uint32_t step_count = 0;
+    snprintf(path, sizeof path, "engine_make_%d.tenon", (int)getpid());
+    must(tn_env_create(NULL, &env));
+    must(engine_make(env, text, target, path, &step_count));
+    engine_bytes bytes = engine_bytes_read(path);
     unlink(path);
     tn_env_destroy(env);
     return bytes;

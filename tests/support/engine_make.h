@@ -16,8 +16,9 @@ typedef struct engine_bytes {
     size_t count;
 } engine_bytes;
 
-/* Ends the process with a message when it cannot. */
+/* Both end the process with a message when they cannot. */
 engine_bytes engine_bytes_make(const char *text, const char *target);
+engine_bytes engine_bytes_read(const char *path);
 engine_bytes engine_bytes_copy(engine_bytes bytes);
 void engine_bytes_free(engine_bytes *bytes);
 /* The section's entry in the table, or NULL. */

@@ -229,15 +229,24 @@ static void *record_at(engine_bytes bytes, uint32_t id, size_t i) {
         engine_bytes_free(&copy);                                                                  \
     } while (0)
 
+static uint32_t first_arena_buffer(engine_bytes bytes) {
+    for (uint32_t i = 0;; i++)
+        if (((const tn_rec_buffer *)record_at(bytes, 3, i))->kind == TN_BUFFER_ARENA)
+            return i;
+}
+
 static void broken_records(void **state) {
     (void)state;
     engine_bytes whole = engine_bytes_make(graphs[0], NULL);
+    uint32_t arena = first_arena_buffer(whole);
     EXPECT_BROKEN(tn_rec_instr, 1, 0, r->op = 12, TN_CORRUPT, "shape instruction 0: operation");
     EXPECT_BROKEN(tn_rec_symbol, 2, 0, r->value = 1000000, TN_CORRUPT, "symbol 0: value");
     EXPECT_BROKEN(tn_rec_symbol, 2, 0, r->name.len = 7, TN_CORRUPT, "symbol 0: name");
     EXPECT_BROKEN(tn_rec_symbol, 2, 0, r->max = 1, TN_OUT_OF_RANGE, "expected 2 to 1");
     EXPECT_BROKEN(tn_rec_buffer, 3, 0, r->kind = 99, TN_CORRUPT, "buffer 0: kind is 99");
     EXPECT_BROKEN(tn_rec_buffer, 3, 0, r->index = 2, TN_CORRUPT, "buffer 0: input is 2");
+    EXPECT_BROKEN(tn_rec_buffer, 3, arena, r->over = 1 + arena, TN_CORRUPT, ": operand is");
+    EXPECT_BROKEN(tn_rec_buffer, 3, arena, r->over = 1, TN_CORRUPT, ": lies over buffer 0");
     EXPECT_BROKEN(tn_rec_tensor, 4, 0, r->rank = 9, TN_CORRUPT, "tensor 0: rank is 9");
     EXPECT_BROKEN(tn_rec_tensor, 4, 0, r->dtype = 77, TN_CORRUPT, "tensor 0: 77 is no dtype");
     EXPECT_BROKEN(tn_rec_tensor, 4, 0, r->strides[0] = r->strides[1], TN_CORRUPT,

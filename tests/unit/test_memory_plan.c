@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "engine/memory_plan.h"
+#include "run/context.h"
 
 enum { ITEMS_MAX = 64 };
 
@@ -73,6 +74,32 @@ static void test_random_items(void **state) {
     }
 }
 
+/* A chain of results over operands is one piece of memory, from the first's first step to the
+ * last's last. A second result over the same operand gets a place of its own. */
+static void test_results_over_operands(void **state) {
+    (void)state;
+    const tn_rec_buffer buffers[] = {
+        {.kind = TN_BUFFER_INPUT},
+        {.kind = TN_BUFFER_ARENA, .first_step = 0, .last_step = 2},
+        {.kind = TN_BUFFER_ARENA, .first_step = 1, .last_step = 4},
+        {.kind = TN_BUFFER_ARENA, .first_step = 2, .last_step = 3, .over = 2},
+        {.kind = TN_BUFFER_ARENA, .first_step = 3, .last_step = 5, .over = 4},
+        {.kind = TN_BUFFER_ARENA, .first_step = 2, .last_step = 3, .over = 2},
+    };
+    enum { COUNT = sizeof buffers / sizeof *buffers };
+    const tn_program program = {.buffers = buffers, .buffer_count = COUNT};
+    const size_t bytes[COUNT] = {100, 640, 64, 640, 640, 640};
+    size_t offsets[COUNT] = {0}, arena_bytes, live_bytes;
+    const tn_allocator allocator = tn_allocator_system();
+    assert_null(tn_arena_plan(&allocator, &program, bytes, offsets, &arena_bytes, &live_bytes));
+    assert_int_equal(offsets[0], 0);
+    assert_int_equal(offsets[3], offsets[1]);
+    assert_int_equal(offsets[4], offsets[1]);
+    assert_true(offsets[5] != offsets[1]);
+    assert_int_equal(live_bytes, 640 + 64 + 640);
+    assert_int_equal(arena_bytes, live_bytes);
+}
+
 static void test_sizes_overflow(void **state) {
     (void)state;
     tn_plan_item items[] = {{SIZE_MAX - 100, 0, 1, 0}, {4096, 0, 1, 0}};
@@ -111,9 +138,8 @@ static void test_allocations_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_reaches_the_bound),
-        cmocka_unit_test(test_random_items),
-        cmocka_unit_test(test_sizes_overflow),
+        cmocka_unit_test(test_reaches_the_bound),     cmocka_unit_test(test_random_items),
+        cmocka_unit_test(test_results_over_operands), cmocka_unit_test(test_sizes_overflow),
         cmocka_unit_test(test_allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

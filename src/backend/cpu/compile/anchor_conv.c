@@ -136,7 +136,7 @@ tn_status tn_anchor_pool(tn_anchor_attempt *at, bool *out_is_fused) {
     tn_kernel_print kernel;
     tn_buf text;
     tn_anchor_begin(at, &kernel, &text);
-    tn_nest_load_function(&kernel, "KERNEL_prologue", 4, &source, expr);
+    tn_nest_load_function(&kernel, "KERNEL_prologue", 4, &source, expr, NULL);
     const tn_layout *space = &at->store.layout;
     tn_pool_spec spec = {.name = "KERNEL",
                          .is_max = is_max,

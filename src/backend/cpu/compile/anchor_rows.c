@@ -77,7 +77,7 @@ tn_status tn_anchor_rows(tn_anchor_attempt *at, bool *out_is_fused) {
     spec.outer_rank = space->rank - 1;
     memcpy(spec.outer, space->dims, spec.outer_rank * sizeof *spec.outer);
     spec.n = space->dims[spec.outer_rank];
-    tn_nest_load_function(&kernel, "KERNEL_prologue", space->rank, &source, expr);
+    tn_nest_load_function(&kernel, "KERNEL_prologue", space->rank, &source, expr, &at->store);
     tn_cg_kernel emitted = {0};
     tn_status status = tn_emit_rows(&s->cg, &spec, &emitted);
     if (status) {

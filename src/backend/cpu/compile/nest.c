@@ -10,19 +10,38 @@ enum {
     TASK_ELEMS = 8192,
 };
 
-uint32_t tn_kernel_buf(tn_kernel_print *kernel, uint32_t program_buffer) {
-    for (size_t i = 0; i < kernel->buf_count; i++)
-        if (kernel->bufs[i] == program_buffer)
-            return (uint32_t)i;
-    uint32_t *bufs = tn_arena_grow(kernel->cg->arena, kernel->bufs, kernel->buf_count,
-                                   &kernel->buf_capacity, sizeof *bufs);
-    if (!bufs) {
+/* The position of a buffer that is used in a way that leaves it this heir; an heir is one only if
+ * all uses leave it. */
+static uint32_t add_arg(tn_kernel_print *kernel, uint32_t program_buffer, uint32_t heir) {
+    for (size_t i = 0; i < kernel->arg_count; i++) {
+        tn_kernel_arg *arg = &kernel->args[i];
+        if (arg->buffer != program_buffer)
+            continue;
+        if (arg->heir != heir)
+            arg->heir = TN_NO_INDEX;
+        return (uint32_t)i;
+    }
+    tn_kernel_arg *args = tn_arena_grow(kernel->cg->arena, kernel->args, kernel->arg_count,
+                                        &kernel->arg_capacity, sizeof *args);
+    if (!args) {
         kernel->cg->failed = true;
         return 0;
     }
-    kernel->bufs = bufs;
-    bufs[kernel->buf_count] = program_buffer;
-    return (uint32_t)kernel->buf_count++;
+    kernel->args = args;
+    args[kernel->arg_count] = (tn_kernel_arg){program_buffer, heir};
+    return (uint32_t)kernel->arg_count++;
+}
+
+uint32_t tn_kernel_buf(tn_kernel_print *kernel, uint32_t program_buffer) {
+    return add_arg(kernel, program_buffer, TN_NO_INDEX);
+}
+
+/* The position of what a load reads, at the point that ends in this store (NULL: at others, too).
+ */
+static uint32_t loaded_buf(tn_kernel_print *kernel, const tn_expr *load, const tn_store *store) {
+    bool is_in_step =
+        store && load->dtype == store->dtype && tn_layout_equal(&load->layout, &store->layout);
+    return add_arg(kernel, load->buffer, is_in_step ? store->buffer : TN_NO_INDEX);
 }
 
 /* ---- text of one point -------------------------------------------------------------------------
@@ -80,10 +99,10 @@ static const char *position(tn_cg *cg, const tn_layout *layout) {
     return text ? text : "0";
 }
 
-static const char *address(tn_kernel_print *kernel, uint32_t buffer, tn_dtype dtype,
-                           const char *element, bool is_const) {
-    return tn_cg_text(kernel->cg, "(%s%s *)buf[%u] + %s", is_const ? "const " : "", c_type(dtype),
-                      tn_kernel_buf(kernel, buffer), element);
+static const char *address(tn_cg *cg, uint32_t buf, tn_dtype dtype, const char *element,
+                           bool is_const) {
+    return tn_cg_text(cg, "(%s%s *)buf[%u] + %s", is_const ? "const " : "", c_type(dtype), buf,
+                      element);
 }
 
 static const char *lane_stride(tn_cg *cg, const tn_layout *layout) {
@@ -195,11 +214,9 @@ static const char *map_text(tn_cg *cg, const tn_expr *e) {
     }
 }
 
-static const char *load_text(tn_kernel_print *kernel, const tn_expr *e, const char *element) {
-    tn_cg *cg = kernel->cg;
+static const char *load_text(tn_cg *cg, const tn_expr *e, uint32_t buf, const char *element) {
     return tn_cg_text(cg, "tn_load_%s(%s, %s, lanes)", tn_dtype_name(e->dtype),
-                      address(kernel, e->buffer, e->dtype, element, true),
-                      lane_stride(cg, &e->layout));
+                      address(cg, buf, e->dtype, element, true), lane_stride(cg, &e->layout));
 }
 
 /* Whether the lanes of an expression differ. */
@@ -223,17 +240,18 @@ static const char *take_text(tn_kernel_print *kernel, const tn_expr *e) {
     tn_cg *cg = kernel->cg;
     const tn_expr *index = e->args[0];
     uint32_t error = tn_kernel_buf(kernel, kernel->error_buffer);
+    uint32_t table = tn_kernel_buf(kernel, e->buffer);
     const char *bound = tn_cg_sym(cg, e->sym), *stride = tn_cg_sym(cg, e->take_stride);
     if (!varies_by_lane(index)) {
         const char *entry = tn_cg_text(cg, "tn_checked_index((int64_t)x%u[0], %s, buf[%u])",
                                        index->id, bound, error);
-        return load_text(kernel, e,
+        return load_text(cg, e, table,
                          tn_cg_text(cg, "%s + %s * %s", position(cg, &e->layout), entry, stride));
     }
     bool is_wide = tn_expr_class(index->dtype) == 'l';
     const char *entries = tn_cg_text(cg, is_wide ? "x%u" : "tn_cast_i_l(x%u)", index->id);
     return tn_cg_text(cg, "tn_take_%s(%s, %s, lanes, %s, %s, %s, buf[%u])", tn_dtype_name(e->dtype),
-                      address(kernel, e->buffer, e->dtype, position(cg, &e->layout), true),
+                      address(cg, table, e->dtype, position(cg, &e->layout), true),
                       lane_stride(cg, &e->layout), entries, bound, stride, error);
 }
 
@@ -258,9 +276,9 @@ static void mark_needed(const tn_expr *e, bool *needed) {
         mark_needed(e->args[i], needed);
 }
 
-/* One line per expression that root needs, in the order of dependence. */
+/* One line per expression that root needs, in the order of dependence. store: see loaded_buf. */
 static void print_exprs(tn_kernel_print *kernel, const tn_expr_builder *builder,
-                        const tn_expr *root) {
+                        const tn_expr *root, const tn_store *store) {
     tn_cg *cg = kernel->cg;
     bool *needed = tn_arena_alloc(cg->arena, builder->count + 1, sizeof *needed);
     if (!needed) {
@@ -275,7 +293,7 @@ static void print_exprs(tn_kernel_print *kernel, const tn_expr_builder *builder,
         const char *text = "";
         switch (e->kind) {
         case TN_EXPR_LOAD:
-            text = load_text(kernel, e, position(cg, &e->layout));
+            text = load_text(cg, e, loaded_buf(kernel, e, store), position(cg, &e->layout));
             break;
         case TN_EXPR_CONST:
             text = constant(cg, e);
@@ -303,7 +321,8 @@ static void print_exprs(tn_kernel_print *kernel, const tn_expr_builder *builder,
 static void print_store(tn_kernel_print *kernel, const tn_store *store, const tn_expr *expr) {
     tn_cg *cg = kernel->cg;
     tn_cg_line(cg, "tn_store_%s(%s, %s, lanes, x%u);", tn_dtype_name(store->dtype),
-               address(kernel, store->buffer, store->dtype, position(cg, &store->layout), false),
+               address(cg, tn_kernel_buf(kernel, store->buffer), store->dtype,
+                       position(cg, &store->layout), false),
                lane_stride(cg, &store->layout), expr->id);
 }
 
@@ -323,18 +342,19 @@ void tn_nest_store_function(tn_kernel_print *kernel, const char *name, uint32_t 
                          tn_cg_text(cg, "TN_INLINE void %s(%s, tn_vf acc0%s)", name,
                                     index_parameters(cg, rank),
                                     acc_count > 1 ? ", tn_vf acc1" : ""));
-    print_exprs(kernel, builder, expr);
+    print_exprs(kernel, builder, expr, store);
     print_store(kernel, store, expr);
     tn_cg_end_function(cg, &function);
 }
 
 void tn_nest_load_function(tn_kernel_print *kernel, const char *name, uint32_t rank,
-                           tn_expr_builder *builder, const tn_expr *expr) {
+                           tn_expr_builder *builder, const tn_expr *expr,
+                           const tn_store *row_store) {
     tn_cg *cg = kernel->cg;
     tn_cg_function function;
     tn_cg_begin_function(
         cg, &function, tn_cg_text(cg, "TN_INLINE tn_vf %s(%s)", name, index_parameters(cg, rank)));
-    print_exprs(kernel, builder, expr);
+    print_exprs(kernel, builder, expr, row_store);
     tn_cg_line(cg, "return x%u;", expr->id);
     tn_cg_end_function(cg, &function);
 }
@@ -502,7 +522,7 @@ void tn_nest_emit_pointwise(tn_kernel_print *kernel, const char *name, const tn_
         tn_cg_begin_function(cg, &point,
                              tn_cg_text(cg, "TN_INLINE void %s_point%zu(%s)", name, n,
                                         index_parameters(cg, nest->rank)));
-        print_exprs(kernel, &nest->builder, nest->expr);
+        print_exprs(kernel, &nest->builder, nest->expr, &nest->store);
         print_store(kernel, &nest->store, nest->expr);
         tn_cg_end_function(cg, &point);
     }
@@ -618,7 +638,7 @@ void tn_nest_emit_reduce(tn_kernel_print *kernel, const char *name, const tn_red
     uint32_t numbered = numbered_dims(nest);
     const char *source = tn_cg_text(cg, "%s_source", name),
                *store = tn_cg_text(cg, "%s_store", name);
-    tn_nest_load_function(kernel, source, nest->rank, nest->source_builder, nest->source);
+    tn_nest_load_function(kernel, source, nest->rank, nest->source_builder, nest->source, NULL);
     tn_nest_store_function(kernel, store, nest->rank - nest->reduced, 1, nest->builder, nest->expr,
                            &nest->store);
     tn_cg_function function;

@@ -5,17 +5,26 @@
 
 #include "backend/cpu/compile/cgen.h"
 #include "backend/cpu/compile/expr.h"
+#include "engine/program.h"
+
+/* An argument of a kernel. */
+typedef struct tn_kernel_arg {
+    uint32_t buffer; /* of the program */
+    uint32_t heir;   /* the result that may be written over this operand: the kernel reads an
+                      * element only at the point that writes the result's at the same place;
+                      * TN_NO_INDEX: none */
+} tn_kernel_arg;
 
 /* A kernel that is being printed: which program buffers it has taken as arguments. */
 typedef struct tn_kernel_print {
     tn_cg *cg;
-    uint32_t *bufs; /* program buffers in the order of buf[] */
-    size_t buf_count, buf_capacity;
+    tn_kernel_arg *args; /* in the order of buf[] */
+    size_t arg_count, arg_capacity;
     uint32_t
         error_buffer; /* program buffer for tn_kernel_error, used when a kernel reads indices */
 } tn_kernel_print;
 
-/* The position of a program buffer in buf[]; adds it. */
+/* The position of a program buffer in buf[]; adds it. The kernel may use it in any way. */
 uint32_t tn_kernel_buf(tn_kernel_print *kernel, uint32_t program_buffer);
 
 /* Where a result goes. */
@@ -32,9 +41,11 @@ void tn_nest_store_function(tn_kernel_print *kernel, const char *name, uint32_t 
                             uint32_t acc_count, tn_expr_builder *builder, const tn_expr *expr,
                             const tn_store *store);
 /* "static inline tn_vf NAME(void *const *buf, const int64_t *sym, int64_t i0, ..., int64_t lanes)".
- */
+ * row_store: of a kernel that reads a whole row through this function before it stores that row, in
+ * the same space, and never reads it again; NULL of any other. */
 void tn_nest_load_function(tn_kernel_print *kernel, const char *name, uint32_t rank,
-                           tn_expr_builder *builder, const tn_expr *expr);
+                           tn_expr_builder *builder, const tn_expr *expr,
+                           const tn_store *row_store);
 
 /* One loop nest of a pointwise kernel: for every point of the box, store = expr. */
 typedef struct tn_nest {

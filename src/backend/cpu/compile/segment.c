@@ -192,9 +192,10 @@ tn_status tn_segment_end_kernel(tn_segment *s, tn_kernel_print *kernel, tn_buf *
     uint32_t index = s->pb->program.step_count;
     if (!status)
         status = find_or_add_kernel(s, text, info, &step.kernel);
-    for (size_t i = 0; !status && i < kernel->buf_count; i++) {
-        if (kernel->bufs[i] == TN_ERROR_BUFFER)
-            kernel->bufs[i] = tn_pb_buffer(
+    for (size_t i = 0; !status && i < kernel->arg_count; i++) {
+        uint32_t *buffer = &kernel->args[i].buffer;
+        if (*buffer == TN_ERROR_BUFFER)
+            *buffer = tn_pb_buffer(
                 s->pb, &(tn_rec_buffer){.kind = TN_BUFFER_ERROR,
                                         .index = index,
                                         .bytes = tn_pb_const(s->pb, sizeof(tn_kernel_error))});
@@ -203,15 +204,20 @@ tn_status tn_segment_end_kernel(tn_segment *s, tn_kernel_print *kernel, tn_buf *
             if (emitted->packs[p].buf == i)
                 packed = p;
         if (packed < emitted->pack_count)
-            status = pack_weight(s, &emitted->packs[packed], weights[packed], &kernel->bufs[i]);
+            status = pack_weight(s, &emitted->packs[packed], weights[packed], buffer);
         else
-            status = resolve_buffer(s, kernel->bufs[i], &kernel->bufs[i]);
+            status = resolve_buffer(s, *buffer, buffer);
         if (!status)
-            note_use(s, kernel->bufs[i], index);
+            note_use(s, *buffer, index);
+        if (!status && kernel->args[i].heir != TN_NO_INDEX)
+            status = tn_segment_note_heir(s, *buffer, kernel->args[i].heir);
     }
     tn_buf_deinit(text);
     TN_TRY(status);
-    step.buffers = tn_pb_indices(s->pb, kernel->bufs, (uint32_t)kernel->buf_count);
+    step.buffers.first = s->pb->program.index_count;
+    step.buffers.count = (uint32_t)kernel->arg_count;
+    for (size_t i = 0; i < kernel->arg_count; i++)
+        tn_pb_indices(s->pb, &kernel->args[i].buffer, 1);
     uint32_t first_sym = s->pb->program.index_count;
     for (size_t i = 0; i < s->cg.kernel_sym_count; i++) {
         uint32_t value = tn_pb_sym(s->pb, s->cg.kernel_syms[i]);
@@ -476,5 +482,6 @@ tn_status tn_segment_emit(tn_segment *s) {
             TN_TRY(tn_segment_emit_copy(s, state->next, s->places[state->value->id].buffer));
     }
     close_buffers(s);
+    tn_segment_choose_heirs(s);
     return NULL;
 }

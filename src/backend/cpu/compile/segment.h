@@ -3,6 +3,7 @@
  *   roles.c     which values get memory of their own, and which are computed where they are used
  *   segment.c   storage, kernels and steps
  *   pointwise.c pointwise kernels
+ *   in_place.c  results that are written over operands
  *   anchors.c   contractions, convolutions, attention, rows, pools, reductions, with the pointwise
  * work that follows fused into their stores
  *
@@ -24,6 +25,11 @@ typedef struct tn_role {
                            * in; NULL: several, or none */
 } tn_role;
 
+/* A result that may be written over an operand, if that is the operand's last use. */
+typedef struct tn_heir {
+    uint32_t operand, result; /* program buffers */
+} tn_heir;
+
 typedef struct tn_segment {
     const tn_env *env;
     tn_arena *arena;
@@ -40,6 +46,8 @@ typedef struct tn_segment {
     tn_map kernels;      /* text of a kernel without its name, to its index + 1 */
     tn_buf source;       /* the translation unit's kernels */
     bool *is_emitted;    /* by node id */
+    tn_heir *heirs;
+    size_t heir_count, heir_capacity;
 } tn_segment;
 
 /* Buffers in expressions and kernel arguments are program buffers, except that constants appear as
@@ -114,6 +122,14 @@ TN_MUST_USE tn_status tn_segment_describe(tn_segment *segment, const tn_value *r
 /* Adds the operations and bytes read of a kernel's expressions. */
 void tn_segment_account(tn_segment *segment, const tn_value *root, const tn_expr_builder *builder,
                         tn_step_info *inout_info);
+
+/* ---- in_place.c ---------------------------------------------------------------------------------
+ */
+
+/* The kernel whose step comes next may write `result` over `operand` (program buffers). */
+TN_MUST_USE tn_status tn_segment_note_heir(tn_segment *segment, uint32_t operand, uint32_t result);
+/* After the last step: sets the `over` of buffers. */
+void tn_segment_choose_heirs(tn_segment *segment);
 
 /* ---- pointwise.c --------------------------------------------------------------------------------
  */
