@@ -43,6 +43,9 @@ typedef struct tn_compile_options {
     /* "true": a node that would be a call is an error that names it, its source line and what would
      * help. NULL: "false". */
     const char *require_full_compilation;
+    /* Text that the engine carries along for whoever compiled it (tn_engine_metadata): how to call
+     * it, where it comes from. tenon does not look at it. NULL: "". */
+    const char *metadata;
 } tn_compile_options;
 
 /* Sets one option by its name as above from text; TN_INVALID_ARGUMENT with the nearest name.

@@ -114,6 +114,9 @@ TN_API TN_MUST_USE tn_status tn_engine_find_output(const tn_engine *engine, cons
 TN_API TN_MUST_USE tn_status tn_engine_describe(const tn_engine *engine, const char *dims_text,
                                                 char **out_json);
 TN_API void tn_text_free(const tn_engine *engine, char *text);
+/* The text given as tn_compile_options.metadata; "" if none was. Borrowed from the engine. Since
+ * 0.1. */
+TN_API const char *tn_engine_metadata(const tn_engine *engine);
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 

@@ -25,6 +25,7 @@ static tn_status write_engine(tn_compilation *c, tn_pb *pb, const char *path) {
     tn_buf_init(&text, c->env->allocator);
     tn_compilation_print_options(c, &text);
     pb->program.options = tn_pb_str(pb, tn_buf_view(&text));
+    pb->program.metadata = tn_pb_str(pb, tn_str_of(c->options.metadata ? c->options.metadata : ""));
     tn_status status = tn_buf_status(&text);
     tn_buf_deinit(&text);
     TN_TRY(status);

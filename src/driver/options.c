@@ -24,6 +24,7 @@ static const option options_table[] = {
     OPTION(min_block_size),
     OPTION(executed_ops),
     OPTION(require_full_compilation),
+    OPTION(metadata),
 };
 enum { OPTION_COUNT = sizeof options_table / sizeof options_table[0] };
 

@@ -41,7 +41,7 @@
     X(33, code, code_bytes)                                                                        \
     X(34, weights, weight_bytes)
 
-/* The section of single texts: tn_rec_str name, options. */
+/* The section of single texts: tn_rec_str name, options, metadata. */
 #define TN_SECTION_TEXTS 48
 
 /* A part of the weight section; the gaps between parts are zeros. */

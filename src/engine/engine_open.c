@@ -126,6 +126,7 @@ static tn_status open_all(opener *o) {
     const tn_file_texts *texts = data;
     p->name = texts->name;
     p->options = texts->options;
+    p->metadata = texts->metadata;
     return tn_program_verify(p);
 }
 

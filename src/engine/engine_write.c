@@ -84,7 +84,7 @@ static tn_status write_all(engine_writer *w, const tn_program *p, const tn_weigh
     static const uint8_t
         reserved[sizeof(tn_file_header) + TN_FILE_SECTIONS_MAX * sizeof(tn_file_section)];
     TN_TRY(tn_file_writer_append(&w->file, reserved, sizeof reserved));
-    const tn_file_texts texts = {p->name, p->options};
+    const tn_file_texts texts = {p->name, p->options, p->metadata};
     TN_TRY(write_section(w, TN_SECTION_TEXTS, sizeof texts, &texts, 1));
 #define X(id, field, type, count) TN_TRY(write_section(w, id, sizeof(type), p->field, p->count));
     TN_RECORD_SECTIONS(X)

@@ -25,7 +25,7 @@ typedef struct tn_file_section {
 } tn_file_section;
 
 typedef struct tn_file_texts {
-    tn_rec_str name, options;
+    tn_rec_str name, options, metadata;
 } tn_file_texts;
 
 enum {

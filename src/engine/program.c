@@ -326,7 +326,8 @@ static tn_status verify_names(const tn_program *p) {
     }
     c = (checker){p, "program", 0};
     TN_TRY(text_in(&c, "name", p->name));
-    return text_in(&c, "options", p->options);
+    TN_TRY(text_in(&c, "options", p->options));
+    return text_in(&c, "metadata", p->metadata);
 }
 
 tn_status tn_program_verify(const tn_program *p) {

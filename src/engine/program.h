@@ -196,8 +196,9 @@ typedef struct tn_program {
         state_count, arg_count, step_count, kernel_count, source_count, blob_count, call_count,
         index_count, float_count;
     uint64_t string_bytes, code_bytes, weight_bytes;
-    tn_rec_str name;    /* of the model */
-    tn_rec_str options; /* the settings it was compiled with, as text */
+    tn_rec_str name;     /* of the model */
+    tn_rec_str options;  /* the settings it was compiled with, as text */
+    tn_rec_str metadata; /* of whoever compiled it */
 } tn_program;
 
 static inline tn_str tn_program_str(const tn_program *program, tn_rec_str s) {

@@ -22,7 +22,7 @@ void tn_pb_init(tn_pb *pb, tn_arena *arena) {
     tn_map_init(&pb->string_offsets, arena->allocator);
     tn_map_init(&pb->sym_values, arena->allocator);
     tn_map_init(&pb->const_values, arena->allocator);
-    pb->program.name = pb->program.options = tn_pb_str(pb, TN_STR(""));
+    pb->program.name = pb->program.options = pb->program.metadata = tn_pb_str(pb, TN_STR(""));
 }
 
 void tn_pb_deinit(tn_pb *pb) {

@@ -232,8 +232,10 @@ static tn_code judge(const tn_program *p, const tn_rec_io *io, const DLTensor *t
     return TN_OK;
 }
 
+/* out_is_new: nothing of this shape was bound before. */
 static tn_status bind(tn_context *context, const char *kind, const tn_rec_io *io,
-                      tn_binding *binding, const DLTensor *tensor) {
+                      tn_binding *binding, const DLTensor *tensor, bool *out_is_new) {
+    *out_is_new = false;
     const tn_engine *engine = context->session->engine;
     const tn_program *p = &engine->file.program;
     tn_buf seen;
@@ -243,17 +245,16 @@ static tn_status bind(tn_context *context, const char *kind, const tn_rec_io *io
     tn_buf_deinit(&seen);
     if (status)
         return status;
-    for (int32_t d = 0; d < tensor->ndim; d++) {
-        if (binding->dims[d] != tensor->shape[d])
-            context->shapes_are_stale = true;
-        binding->dims[d] = tensor->shape[d];
-    }
     /* An empty tensor may have no memory; any address tells it apart from one that was not given.
      */
     void *data = tensor->data ? (uint8_t *)tensor->data + tensor->byte_offset : (void *)context;
-    if (!binding->data)
-        context->shapes_are_stale = true;
-    if (binding->data != data)
+    bool is_new = !binding->data;
+    for (int32_t d = 0; d < tensor->ndim; d++) {
+        is_new = is_new || binding->dims[d] != tensor->shape[d];
+        binding->dims[d] = tensor->shape[d];
+    }
+    *out_is_new = is_new;
+    if (is_new || binding->data != data)
         context->addresses_are_stale = true;
     binding->data = data;
     return NULL;
@@ -270,7 +271,10 @@ tn_status tn_context_set_input(tn_context *context, size_t i, const DLTensor *te
     TN_TRY(check_index("input", i, p->input_count));
     if (!tensor)
         return tn_error_make(TN_INVALID_ARGUMENT, "input %zu: tensor is NULL", i);
-    return bind(context, "input", &p->inputs[i], &context->inputs[i], tensor);
+    bool is_new = false;
+    TN_TRY(bind(context, "input", &p->inputs[i], &context->inputs[i], tensor, &is_new));
+    context->shapes_are_stale = context->shapes_are_stale || is_new;
+    return NULL;
 }
 
 tn_status tn_context_set_output(tn_context *context, size_t i, const DLTensor *tensor) {
@@ -278,14 +282,15 @@ tn_status tn_context_set_output(tn_context *context, size_t i, const DLTensor *t
     TN_TRY(check_index("output", i, p->output_count));
     if (!tensor) {
         context->outputs[i] = (tn_binding){.data = NULL};
-        context->shapes_are_stale = context->addresses_are_stale = true;
+        context->addresses_are_stale = true;
         return NULL;
     }
-    return bind(context, "output", &p->outputs[i], &context->outputs[i], tensor);
+    bool is_new = false;
+    return bind(context, "output", &p->outputs[i], &context->outputs[i], tensor, &is_new);
 }
 
 tn_status tn_context_infer_outputs(tn_context *context) {
-    return tn_context_resolve(context);
+    return tn_context_resolve_shapes(context);
 }
 
 tn_status tn_context_get_output(tn_context *context, size_t i, DLTensor *out_tensor) {
@@ -306,7 +311,7 @@ tn_status tn_context_get_output(tn_context *context, size_t i, DLTensor *out_ten
 
 tn_status tn_context_memory(tn_context *context, size_t *out_arena_bytes, size_t *out_live_bytes) {
     *out_arena_bytes = *out_live_bytes = 0;
-    TN_TRY(tn_context_resolve(context));
+    TN_TRY(tn_context_resolve_shapes(context));
     *out_arena_bytes = context->arena_bytes;
     *out_live_bytes = context->live_bytes;
     return NULL;

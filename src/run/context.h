@@ -83,7 +83,9 @@ struct tn_context {
     uint64_t *step_ns;
 };
 
-/* Evaluates shapes, plans memory, fills the launch records. */
+/* Evaluates shapes, plans memory, fills the launch records but for their addresses. */
+TN_MUST_USE tn_status tn_context_resolve_shapes(tn_context *context);
+/* The same, and all addresses: ready to run. */
 TN_MUST_USE tn_status tn_context_resolve(tn_context *context);
 /* Where the plan puts a buffer, wherever it lies now. */
 void *tn_context_planned_address(const tn_context *context, uint32_t buffer);

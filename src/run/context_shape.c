@@ -172,28 +172,36 @@ static tn_status check_ios(const tn_context *context) {
     return NULL;
 }
 
-static tn_status resolve_outputs(tn_context *context) {
+static void resolve_outputs(tn_context *context) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->output_count; i++) {
+        const tn_tensor *tensor = &context->tensors[p->outputs[i].tensor];
+        for (uint32_t d = 0; d < tensor->rank; d++) {
+            context->output_dims[i][d] = tensor->dims[d];
+            context->output_strides[i][d] = tensor->strides[d];
+        }
+    }
+}
+
+/* Memory for every output: the caller's, if its shape is right, else the context's own. */
+static tn_status take_outputs(tn_context *context) {
     const tn_program *p = program_of(context);
     const tn_allocator *allocator = &context->session->engine->env->allocator;
     for (uint32_t i = 0; i < p->output_count; i++) {
         const tn_rec_tensor *record = &p->tensors[p->outputs[i].tensor];
-        const tn_tensor *tensor = &context->tensors[p->outputs[i].tensor];
+        const tn_binding *given = &context->outputs[i];
         const char *name = tn_program_str(p, p->outputs[i].name).data;
-        for (uint32_t d = 0; d < tensor->rank; d++) {
-            context->output_dims[i][d] = tensor->dims[d];
-            context->output_strides[i][d] = tensor->strides[d];
-            int64_t given = context->outputs[i].dims[d];
-            if (context->outputs[i].data && given != tensor->dims[d])
-                return tn_error_make(
-                    TN_INVALID_ARGUMENT,
-                    "output %s: dimension %u of the given memory is %lld, the output's "
-                    "is %lld",
-                    name, d, (long long)given, (long long)tensor->dims[d]);
-        }
-        if (!context->outputs[i].data)
+        if (!given->data)
             TN_TRY_CTX(tn_block_reserve(allocator, &context->output_memory[i],
                                         context->buffer_bytes[record->buffer]),
                        "while allocating output %s", name);
+        for (uint32_t d = 0; given->data && d < record->rank; d++)
+            if (given->dims[d] != context->output_dims[i][d])
+                return tn_error_make(TN_INVALID_ARGUMENT,
+                                     "output %s: dimension %u of the given memory is %lld, the "
+                                     "output's is %lld",
+                                     name, d, (long long)given->dims[d],
+                                     (long long)context->output_dims[i][d]);
     }
     return NULL;
 }
@@ -400,29 +408,36 @@ static void fill_addresses(tn_context *context) {
     }
 }
 
-tn_status tn_context_resolve(tn_context *context) {
+tn_status tn_context_resolve_shapes(tn_context *context) {
     const tn_program *p = program_of(context);
     if (context->is_running)
         return tn_error_make(TN_INVALID_ARGUMENT,
                              "the context is running: an executor must not use the context that "
                              "calls it");
-    if (context->shapes_are_stale) {
-        TN_TRY(check_inputs_given(context));
-        TN_TRY(evaluate_sizes(context));
-        for (uint32_t i = 0; i < p->tensor_count; i++)
-            TN_TRY(resolve_tensor(context, i));
-        TN_TRY(check_ios(context));
-        TN_TRY(check_calls(context));
-        TN_TRY(resolve_outputs(context));
-        TN_TRY(plan_arena(context));
-        TN_TRY(reserve_scratch(context));
-        TN_TRY(resolve_launches(context));
-        TN_TRY(tn_context_check_prims(context));
-        context->shapes_are_stale = false;
-        context->addresses_are_stale = true;
-    }
-    if (context->addresses_are_stale)
-        fill_addresses(context);
+    if (!context->shapes_are_stale)
+        return NULL;
+    TN_TRY(check_inputs_given(context));
+    TN_TRY(evaluate_sizes(context));
+    for (uint32_t i = 0; i < p->tensor_count; i++)
+        TN_TRY(resolve_tensor(context, i));
+    TN_TRY(check_ios(context));
+    TN_TRY(check_calls(context));
+    resolve_outputs(context);
+    TN_TRY(plan_arena(context));
+    TN_TRY(reserve_scratch(context));
+    TN_TRY(resolve_launches(context));
+    TN_TRY(tn_context_check_prims(context));
+    context->shapes_are_stale = false;
+    context->addresses_are_stale = true;
+    return NULL;
+}
+
+tn_status tn_context_resolve(tn_context *context) {
+    TN_TRY(tn_context_resolve_shapes(context));
+    if (!context->addresses_are_stale)
+        return NULL;
+    TN_TRY(take_outputs(context));
+    fill_addresses(context);
     context->addresses_are_stale = false;
     return NULL;
 }

@@ -199,6 +199,10 @@ tn_status tn_engine_find_output(const tn_engine *engine, const char *name, size_
     return find_io(engine, "output", program->outputs, program->output_count, name, out_i);
 }
 
+const char *tn_engine_metadata(const tn_engine *engine) {
+    return tn_program_str(&engine->file.program, engine->file.program.metadata).data;
+}
+
 void tn_io_print(tn_buf *buf, const tn_program *program, const tn_rec_io *io) {
     const tn_rec_tensor *tensor = &program->tensors[io->tensor];
     tn_buf_printf(buf, "%s: %s[", tn_program_str(program, io->name).data,

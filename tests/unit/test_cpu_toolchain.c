@@ -15,6 +15,7 @@
 #include "backend/cpu/compile/toolchain.h"
 #include "base/file.h"
 #include "tenon/compile.h"
+#include "tenon/runtime.h"
 
 typedef struct fixture {
     tn_env *env;
@@ -201,12 +202,34 @@ static void engines_are_equal(void **state) {
         tn_mapping_close(&maps[i]);
 }
 
+/* An engine carries its maker's text, and has none unless given. */
+static void metadata_is_kept(void **state) {
+    fixture *f = *state;
+    char model[1024];
+    snprintf(model, sizeof model, "%s/data/counter-core.pt2", getenv("TENON_TESTS"));
+    static const char *const texts[] = {NULL, "{\"by\": \"a test\"}"};
+    for (int i = 0; i < 2; i++) {
+        tn_compile_options options = {.size = sizeof options, .codegen = "none"};
+        assert_null(tn_compile_options_set(&options, "metadata", texts[i]));
+        assert_null(tn_compile_file(f->env, model, &options, "with_metadata.tenon"));
+        tn_engine *engine = NULL;
+        assert_null(tn_engine_load(f->env, "with_metadata.tenon", NULL, &engine));
+        assert_string_equal(tn_engine_metadata(engine), texts[i] ? texts[i] : "");
+        tn_engine_release(engine);
+    }
+}
+
 int main(void) {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(no_compiler),       TEST(version_fails), TEST(cc_of_the_environment),
-        TEST(compiler_fails),    TEST(cache),         TEST(no_temporary_folder),
+        TEST(no_compiler),
+        TEST(version_fails),
+        TEST(cc_of_the_environment),
+        TEST(compiler_fails),
+        TEST(cache),
+        TEST(no_temporary_folder),
         TEST(engines_are_equal),
+        TEST(metadata_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -188,8 +188,59 @@ static void inputs_that_do_not_fit(void **state) {
     tn_env_destroy(env);
 }
 
+/* Memory given for an output is written to; when the inputs' shapes change, it may stay bound while
+ * the new shape is asked for, but a run refuses it. */
+static void outputs_of_the_caller(void **state) {
+    (void)state;
+    tn_env *env = NULL;
+    tn_engine *engine = NULL;
+    tn_session *session = NULL;
+    tn_context *context = NULL;
+    open_engine(NULL, &env, &engine);
+    assert_null(tn_session_create(engine, NULL, &session));
+    assert_null(tn_context_create(session, &context));
+    float x[6 * COLUMNS], memory[6] = {0};
+    for (int i = 0; i < 6 * COLUMNS; i++)
+        x[i] = 2;
+    int64_t dims[] = {5};
+    DLTensor given = {.data = memory,
+                      .device = {kDLCPU, 0},
+                      .ndim = 1,
+                      .dtype = tn_dtype_to_dlpack(TN_F32),
+                      .shape = dims};
+    assert_null(set_input(context, 0, 5, COLUMNS, x));
+    assert_null(set_input(context, 1, 5, 3, ones));
+    assert_null(tn_context_set_output(context, 0, &given));
+    assert_null(tn_context_run(context));
+    assert_true(memory[4] == 4 * COLUMNS + 1 && memory[5] == 0);
+
+    assert_null(set_input(context, 0, 6, COLUMNS, x));
+    assert_null(set_input(context, 1, 6, 3, ones));
+    assert_null(tn_context_infer_outputs(context));
+    DLTensor output;
+    assert_null(tn_context_get_output(context, 0, &output));
+    assert_int_equal(output.shape[0], 6);
+    refuses(tn_context_run(context), TN_INVALID_ARGUMENT,
+            "output 3: dimension 0 of the given memory is 5, the output's is 6");
+    dims[0] = 6;
+    assert_null(tn_context_set_output(context, 0, &given));
+    assert_null(tn_context_run(context));
+    assert_true(memory[5] == 4 * COLUMNS + 1);
+
+    memory[5] = 0;
+    assert_null(tn_context_set_output(context, 0, NULL));
+    assert_null(tn_context_run(context));
+    assert_null(tn_context_get_output(context, 0, &output));
+    assert_true(((const float *)output.data)[5] == 4 * COLUMNS + 1 && memory[5] == 0);
+    tn_context_destroy(context);
+    tn_session_destroy(session);
+    tn_engine_release(engine);
+    tn_env_destroy(env);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(outputs_of_the_caller),
         cmocka_unit_test(one_session),
         cmocka_unit_test(sessions_of_their_own),
         cmocka_unit_test(inputs_that_do_not_fit),
