@@ -179,7 +179,7 @@ static tn_status apply_min_block_size(const assigner *a) {
             continue;
         tn_node_fate call = {.node = fate->node, .setting = "min_block_size"};
         call.reason = tn_arena_printf(
-            a->arena, "its block has %llu nodes that compute something, min_block_size is %llu",
+            a->arena, "nodes that compute something in its block: %llu, min_block_size: %llu",
             (unsigned long long)size, (unsigned long long)a->options->min_block_size);
         if (!call.reason)
             return tn_error_out_of_memory();

@@ -35,8 +35,11 @@ static void print_steps(tn_buf *out, const tn_program *p) {
     for (uint32_t i = 0; i < p->step_count; i++) {
         const tn_rec_step *step = &p->steps[i];
         bool is_kernel = step->kind == TN_STEP_KERNEL;
-        tn_str name = tn_program_str(p, is_kernel ? p->kernels[step->kernel].name : step->prim);
-        tn_buf_printf(out, "%u: %.*s", i, TN_STR_ARG(name));
+        bool is_call = step->kind == TN_STEP_CALL;
+        tn_str name = tn_program_str(p, is_kernel ? p->kernels[step->kernel].name
+                                        : is_call ? p->calls[step->kernel].op
+                                                  : step->prim);
+        tn_buf_printf(out, "%u: %s%.*s", i, is_call ? "call " : "", TN_STR_ARG(name));
         print_value(out, "flops", p, step->flops);
         print_value(out, "read", p, step->bytes_read);
         print_value(out, "written", p, step->bytes_written);

@@ -28,16 +28,19 @@
  */
 
 /* Compiles with the fail_at-th request failing (0: none), returning how many there were. */
-static tn_status compile(const char *model, const char *codegen, size_t fail_at,
-                         size_t *out_requests) {
+static tn_status compile(const char *model, const char *codegen, const char *executed_ops,
+                         size_t fail_at, size_t *out_requests) {
     tn_test_allocator failing;
     tn_env_options env_options = {
         .size = sizeof env_options,
         .allocator = tn_test_allocator_init(&failing, tn_allocator_system(), fail_at)};
     tn_env *env = NULL;
     tn_status status = tn_env_create(&env_options, &env);
-    tn_compile_options options = {
-        .size = sizeof options, .codegen = codegen, .target = "cpu:portable", .cache_dir = "cache"};
+    tn_compile_options options = {.size = sizeof options,
+                                  .codegen = codegen,
+                                  .target = "cpu:portable",
+                                  .cache_dir = "cache",
+                                  .executed_ops = executed_ops};
     if (!status)
         status = tn_compile_file(env, model, &options, ENGINE);
     tn_env_destroy(env);
@@ -52,16 +55,16 @@ static void check_success(tn_status status, const char *what) {
     assert_null(status);
 }
 
-static void check_file(const char *name, const char *codegen) {
+static void check_file(const char *name, const char *codegen, const char *executed_ops) {
     char path[1024];
     size_t requests = 0, ignored = 0;
     snprintf(path, sizeof path, "%s/data/%s", getenv("TENON_TESTS"), name);
-    check_success(compile(path, codegen, 0, &requests), name); /* fills the cache */
-    check_success(compile(path, codegen, 0, &requests), name);
+    check_success(compile(path, codegen, executed_ops, 0, &requests), name); /* fills the cache */
+    check_success(compile(path, codegen, executed_ops, 0, &requests), name);
     assert_true(requests > 20);
     for (size_t fail_at = 1; fail_at <= requests; fail_at++) {
         unlink(ENGINE);
-        tn_status status = compile(path, codegen, fail_at, &ignored);
+        tn_status status = compile(path, codegen, executed_ops, fail_at, &ignored);
         if (tn_status_code(status) != TN_OUT_OF_MEMORY)
             print_error("%s, request %zu of %zu: %s\n", name, fail_at, requests,
                         status ? tn_status_message(status) : "succeeds");
@@ -69,20 +72,22 @@ static void check_file(const char *name, const char *codegen) {
         tn_status_free(status);
         assert_int_equal(access(ENGINE, F_OK), -1); /* no half an engine */
     }
-    check_success(compile(path, codegen, 0, &requests), name);
+    check_success(compile(path, codegen, executed_ops, 0, &requests), name);
     unlink(ENGINE);
 }
 
 static void files_for_the_interpreter(void **state) {
     (void)state;
-    check_file("counter-train.pt2", "none");
-    check_file("counter-core.pt2", "none");
+    check_file("counter-train.pt2", "none", NULL);
+    check_file("counter-core.pt2", "none", NULL);
+    check_file("counter-train.pt2", "none", "aten::linear,aten::mul*");
 }
 
 /* The C compiler runs once; from then on its result is cached. */
 static void files_as_code(void **state) {
     (void)state;
-    check_file("counter-train.pt2", "c");
+    check_file("counter-train.pt2", "c", NULL);
+    check_file("counter-train.pt2", "c", "aten::linear");
 }
 
 /* ---- generated code -----------------------------------------------------------------------------
@@ -133,6 +138,11 @@ static const char *const graphs[] = {
     " %0: f32[s, 3, 5] = k::softmax(%x, 1)\n %1: f32[s, 3, 5] = k::layer_norm(%0, %w, %w, 1, "
     "1e-05)\n"
     " %2: f32[s, 5] = k::reduce_max(%1, [1], false)\n %3: f32[s, 5] = k::exp(%2)\n return %3\n}\n",
+    /* A call between kernels, with integers, two results and a weight. */
+    "graph g {\n symbol s in [1, 9]\n input %x: f32[s, 5]\n const %w: f32[5] = @5\n"
+    " %0: f32[s, 5] = k::exp(%x)\n %t: f32[5, s] = k::permute(%0, [1, 0])\n"
+    " %a: f32[s], %b: f32[5, s] = k::call([%t, %w], \"m::op\", \"[]\", [2*s, s])\n"
+    " %1: f32[5, s] = k::add(%a, %b)\n return %1, %a\n}\n",
 };
 
 /* Numbers in place of "@N". */

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "engine_graphs.h"
 #include "engine_make.h"
+#include "executor.h"
 
 enum { MOST_ALLOCATIONS = 10000 };
 
@@ -21,7 +22,7 @@ enum { MOST_ALLOCATIONS = 10000 };
 static float x_data[8 * 6];
 static int64_t i_data[8];
 
-static tn_status set_rows(tn_context *context, int64_t rows) {
+static tn_status set_rows(tn_context *context, size_t input_count, int64_t rows) {
     int64_t x_dims[] = {rows, 6}, i_dims[] = {rows};
     DLTensor x = {.data = x_data,
                   .device = {kDLCPU, 0},
@@ -34,7 +35,7 @@ static tn_status set_rows(tn_context *context, int64_t rows) {
                   .dtype = tn_dtype_to_dlpack(TN_I64),
                   .shape = i_dims};
     TN_TRY(tn_context_set_input(context, 0, &x));
-    return tn_context_set_input(context, 1, &i);
+    return input_count > 1 ? tn_context_set_input(context, 1, &i) : NULL;
 }
 
 /* Everything that the public API does with an engine. */
@@ -44,15 +45,19 @@ static tn_status use_engine(tn_env *env, const char *path) {
     tn_context *context = NULL;
     char *text = NULL;
     size_t arena_bytes = 0, live_bytes = 0;
-    tn_session_options options = {.size = sizeof options, .threads = 2, .spin_us = 50};
+    test_executor executor;
+    test_executor_init(&executor, EXECUTOR_OWN);
+    tn_session_options options = {
+        .size = sizeof options, .threads = 2, .spin_us = 50, .executor = &executor.table};
     tn_status status = NULL;
     TN_GOTO(tn_engine_load(env, path, NULL, &engine));
+    size_t inputs = tn_engine_input_count(engine);
     TN_GOTO(tn_engine_describe(engine, "x=3x6", &text));
     TN_GOTO(tn_session_create(engine, &options, &session));
     TN_GOTO(tn_context_create(session, &context));
-    TN_GOTO(set_rows(context, 3));
+    TN_GOTO(set_rows(context, inputs, 3));
     TN_GOTO(tn_context_run(context));
-    TN_GOTO(set_rows(context, 8));
+    TN_GOTO(set_rows(context, inputs, 8));
     TN_GOTO(tn_context_infer_outputs(context));
     TN_GOTO(tn_context_run(context));
     TN_GOTO(tn_context_memory(context, &arena_bytes, &live_bytes));
@@ -62,6 +67,7 @@ done:
     tn_context_destroy(context);
     tn_session_destroy(session);
     tn_engine_release(engine);
+    assert_int_equal(executor.held, executor.released);
     return status;
 }
 
@@ -75,20 +81,20 @@ static tn_env *open_env(tn_test_allocator *counted, size_t fail_at) {
     return env;
 }
 
-static void make(const char *path, const char *target) {
+static void make(const char *path, const char *graph, const char *target) {
     tn_env *env = NULL;
     uint32_t steps = 0;
     assert_null(tn_env_create(NULL, &env));
-    tn_status status = engine_make(env, ENGINE_GRAPH_ALL, target, path, &steps);
+    tn_status status = engine_make(env, graph, target, path, &steps);
     if (status)
         print_error("%s\n", tn_status_message(status));
     assert_null(status);
     tn_env_destroy(env);
 }
 
-static void check_each_allocation(const char *target) {
+static void check_each_allocation(const char *graph, const char *target) {
     const char *path = "oom.tenon";
-    make(path, target);
+    make(path, graph, target);
     for (size_t fail_at = 1;; fail_at++) {
         assert_true(fail_at < MOST_ALLOCATIONS);
         tn_test_allocator counted;
@@ -114,18 +120,24 @@ static void check_each_allocation(const char *target) {
 
 static void interpreter(void **state) {
     (void)state;
-    check_each_allocation(NULL);
+    check_each_allocation(ENGINE_GRAPH_ALL, NULL);
 }
 
 static void kernels(void **state) {
     (void)state;
-    check_each_allocation("portable");
+    check_each_allocation(ENGINE_GRAPH_ALL, "portable");
+}
+
+static void calls(void **state) {
+    (void)state;
+    check_each_allocation(ENGINE_GRAPH_CALLS, NULL);
+    check_each_allocation(ENGINE_GRAPH_CALLS, "portable");
 }
 
 /* One context through failures at every allocation of its run with new shapes. */
 static void context_survives(void **state) {
     (void)state;
-    make("survive.tenon", NULL);
+    make("survive.tenon", ENGINE_GRAPH_ALL, NULL);
     tn_test_allocator counted;
     tn_env *env = open_env(&counted, 0);
     tn_engine *engine = NULL;
@@ -136,9 +148,9 @@ static void context_survives(void **state) {
     assert_null(tn_session_create(engine, &options, &session));
     for (size_t fail_at = 1;; fail_at++) {
         assert_null(tn_context_create(session, &context));
-        assert_null(set_rows(context, 2));
+        assert_null(set_rows(context, 2, 2));
         assert_null(tn_context_run(context));
-        assert_null(set_rows(context, 7));
+        assert_null(set_rows(context, 2, 7));
         counted.fail_at = atomic_load(&counted.request_count) + fail_at;
         tn_status status = tn_context_run(context);
         tn_code code = tn_status_code(status);
@@ -172,9 +184,14 @@ static void warm_runs_allocate_nothing(void **state) {
     static const char graph[] =
         "graph warm {\n symbol s0 in [1, 64]\n input %x: f32[s0, 24]\n input %w: f32[24, 40]\n"
         " %0: f32[s0, 40] = k::matmul(%x, %w, none)\n %1: f32[s0, 40] = k::softmax(%0, 1)\n"
-        " %2: f32[s0] = k::reduce_sum(%1, [1], false)\n return %1, %2\n}\n";
+        " %2: f32[s0] = k::reduce_sum(%1, [1], false)\n"
+        " %3: f32[s0] = k::call([%2], \"test::one.default\", \"[]\", [s0])\n"
+        " %4: f32[s0] = k::exp(%3)\n return %1, %4\n}\n";
     assert_null(engine_make(env, graph, "native", "warm.tenon", &steps));
-    tn_session_options options = {.size = sizeof options, .threads = 2, .spin_us = 50};
+    test_executor executor;
+    test_executor_init(&executor, EXECUTOR_OWN);
+    tn_session_options options = {
+        .size = sizeof options, .threads = 2, .spin_us = 50, .executor = &executor.table};
     assert_null(tn_engine_load(env, "warm.tenon", NULL, &engine));
     assert_null(tn_session_create(engine, &options, &session));
     assert_null(tn_context_create(session, &context));
@@ -211,6 +228,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(interpreter),
         cmocka_unit_test(kernels),
+        cmocka_unit_test(calls),
         cmocka_unit_test(context_survives),
         cmocka_unit_test(warm_runs_allocate_nothing),
     };

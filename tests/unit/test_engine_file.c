@@ -14,7 +14,7 @@
 #include "engine_graphs.h"
 #include "engine_make.h"
 
-static const char *const graphs[] = {ENGINE_GRAPH_ALL, ENGINE_GRAPH_WINDOW};
+static const char *const graphs[] = {ENGINE_GRAPH_ALL, ENGINE_GRAPH_WINDOW, ENGINE_GRAPH_CALLS};
 enum { GRAPH_COUNT = sizeof graphs / sizeof *graphs };
 
 static void expect(tn_status status, tn_code code, const char *part) {
@@ -261,12 +261,32 @@ static void broken_records(void **state) {
     engine_bytes_free(&whole);
 }
 
+static void broken_calls(void **state) {
+    (void)state;
+    engine_bytes whole = engine_bytes_make(ENGINE_GRAPH_CALLS, NULL);
+    EXPECT_BROKEN(tn_rec_call, 15, 0, r->step = 0, TN_CORRUPT, "its call 0 is of step 0");
+    EXPECT_BROKEN(tn_rec_call, 15, 1, r->step = 99, TN_CORRUPT, "its call 1 is of step 99");
+    EXPECT_BROKEN(tn_rec_call, 15, 0, r->op.len++, TN_CORRUPT, "call 0: operator");
+    EXPECT_BROKEN(tn_rec_call, 15, 0, r->arguments.offset = 1u << 30, TN_CORRUPT,
+                  "call 0: arguments");
+    EXPECT_BROKEN(tn_rec_call, 15, 0, r->ints.count = 1u << 30, TN_CORRUPT, "call 0: integers");
+    EXPECT_BROKEN(tn_rec_step, 9, 2, r->kernel = 2, TN_CORRUPT, "step 2: call is 2");
+    EXPECT_BROKEN(tn_rec_step, 9, 2, r->kernel = 1, TN_CORRUPT, "step 2: its call 1 is of step");
+    EXPECT_BROKEN(tn_rec_step, 9, 2, r->kind = TN_STEP_PRIM, TN_CORRUPT, "call 0: step 2 is not");
+    const tn_rec_step *call = record_at(whole, 9, 2);
+    const uint32_t *result = record_at(whole, 13, call->results.first);
+    EXPECT_BROKEN(tn_rec_tensor, 4, *result, r->strides[0] = r->strides[1], TN_CORRUPT,
+                  "call 0: the record of result 0 is not that of a contiguous tensor");
+    EXPECT_BROKEN(tn_rec_step, 9, 2, r->results.count = 1u << 30, TN_CORRUPT, "step 2: results");
+    engine_bytes_free(&whole);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_engines_run),        cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(checksums_notice),         cmocka_unit_test(every_byte_of_records),
         cmocka_unit_test(every_byte_of_the_header), cmocka_unit_test(neighbouring_versions),
-        cmocka_unit_test(broken_records),
+        cmocka_unit_test(broken_records),           cmocka_unit_test(broken_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

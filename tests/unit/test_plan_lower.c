@@ -183,6 +183,164 @@ static void one_refusal_does_not_hide_the_rest(void **state) {
     end(&f);
 }
 
+/* ---- calls -------------------------------------------------------------------------------------
+ */
+
+static const tn_node *call_of(const tn_graph *kir) {
+    const tn_node *node = kir->first;
+    while (node && tn_node_prim(node) != TN_PRIM_CALL)
+        node = node->next;
+    assert_non_null(node);
+    return node;
+}
+
+static void arguments_are_written(void **state) {
+    (void)state;
+    fixture f;
+    tn_graph *kir;
+    begin(&f, "graph g { symbol s in [1, 8]\ninput %x: f32[s, 2]\ninput %y: f32[2]\n"
+              "%a: f32[s, 2], %b: i64[2*s] = mylib::op(%x, none, 3, 2*s, [1, s], 1.0, -inf, [0.5, "
+              "nan], true, [false], \"a\\\"b\", [\"c\"], dtype(bf16), [%y, none, %x], ints[], "
+              "key=%x) loc(\"op_1\", \"mylib::op\", \"net\", \"m.py:1: op\")\n"
+              "%c: f32[s, 2] = aten::relu(%a)\nreturn %c, %b }");
+    assert_null(lower(&f, &f.arena, NULL, &kir));
+    assert_null(tn_graph_verify(kir, tn_prim_verify));
+    const tn_node *call = call_of(kir);
+    assert_true(tn_str_is(call->args[TN_CALL_OP].s, "mylib::op.default"));
+    static const char *const values[] = {"{\"tensor\": 0}",
+                                         "null",
+                                         "3",
+                                         "{\"int\": 0}",
+                                         "{\"ints\": [1, {\"int\": 1}]}",
+                                         "1.0",
+                                         "{\"float\": \"-inf\"}",
+                                         "{\"floats\": [0.5, {\"float\": \"nan\"}]}",
+                                         "true",
+                                         "{\"bools\": [false]}",
+                                         "\"a\\\"b\"",
+                                         "{\"strings\": [\"c\"]}",
+                                         "{\"dtype\": \"bf16\"}",
+                                         "{\"tensors\": [1, null, 2]}",
+                                         "{\"ints\": []}"};
+    tn_buf wanted;
+    tn_buf_init(&wanted, tn_allocator_system());
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        tn_buf_printf(&wanted, "%s{\"name\": \"arg%zu\", \"keyword\": false, \"value\": %s}",
+                      i ? ", " : "[", i, values[i]);
+    tn_buf_printf(&wanted, ", {\"name\": \"key\", \"keyword\": true, \"value\": {\"tensor\": 3}}]");
+    tn_str seen = call->args[TN_CALL_ARGUMENTS].s;
+    if (!tn_str_equal(seen, tn_buf_view(&wanted)))
+        print_error("%.*s\n", TN_STR_ARG(seen));
+    assert_true(tn_str_equal(seen, tn_buf_view(&wanted)));
+    tn_buf_deinit(&wanted);
+    assert_int_equal(call->operand_count, 4);
+    assert_ptr_equal(call->operands[3], kir->inputs[0]);
+    assert_int_equal(call->args[TN_CALL_INTS].count, 2);
+    assert_int_equal(call->result_count, 2);
+    assert_true(tn_str_is(call->results[1]->name, "b"));
+    assert_true(tn_str_is(call->locs.items[0]->source, "m.py:1: op"));
+    end(&f);
+}
+
+static void a_known_operator_has_all_its_arguments(void **state) {
+    (void)state;
+    fixture f;
+    tn_graph *kir;
+    tn_assign_options options = {.executed_ops = " aten::gelu.default , aten::*.Tensor"};
+    begin(&f, "graph g { input %x: f32[2]\n%a: f32[2] = aten::gelu(%x)\n"
+              "%b: f32[2] = aten::add.Tensor(%a, %x)\nreturn %b }");
+    assert_null(lower(&f, &f.arena, &options, &kir));
+    assert_int_equal(kir->node_count, 2);
+    assert_true(tn_str_is(kir->first->args[TN_CALL_OP].s, "aten::gelu.default"));
+    assert_true(tn_str_is(kir->first->args[TN_CALL_ARGUMENTS].s,
+                          "[{\"name\": \"self\", \"keyword\": false, \"value\": {\"tensor\": 0}}, "
+                          "{\"name\": \"approximate\", \"keyword\": true, \"value\": \"none\"}]"));
+    assert_true(tn_str_is(kir->last->args[TN_CALL_OP].s, "aten::add.Tensor"));
+    end(&f);
+}
+
+/* One letter per node: e engine, f fallback, r refused. */
+static void check_fates(const char *text, const tn_assign_options *options, const char *wanted) {
+    fixture f;
+    char seen[32] = "";
+    tn_assignment *assignment = NULL;
+    begin(&f, text);
+    assert_null(tn_assign(f.env, &f.arena, &f.prims, f.model, options, &assignment));
+    for (size_t i = 0; i < assignment->count; i++)
+        seen[i] = "efr"[assignment->fates[i].fate];
+    assert_string_equal(seen, wanted);
+    end(&f);
+}
+
+static void small_blocks_become_calls(void **state) {
+    (void)state;
+    static const char graph[] =
+        "graph g { input %x: f32[2, 3]\n"
+        "%a: f32[2, 3] = aten::relu(%x)\n"           /* level 0 */
+        "%p: f32[2, 3] = mylib::op(%a)\n"            /* a call */
+        "%b: f32[2, 3] = aten::exp(%p)\n"            /* level 1 */
+        "%v: f32[3, 2] = aten::t(%b)\n"              /* a view there */
+        "%c: f32[2, 3] = aten::sin(%x)\n"            /* level 0, after the call in order */
+        "%q: f32[3, 2] = mylib::op(%v)\n"            /* a call */
+        "%w: f32[2, 3] = aten::t(%q)\n"              /* a view of level 2 */
+        "%d: f32[2, 3] = aten::add.Tensor(%c, %w)\n" /* level 2 */
+        "%e: f32[2, 3] = aten::mul.Tensor(%d, %d)\n"
+        "%g: f32[2, 3] = aten::sub.Tensor(%e, %c)\nreturn %g }";
+    check_fates(graph, &(tn_assign_options){.min_block_size = 1}, "efeeefeeee");
+    check_fates(graph, &(tn_assign_options){.min_block_size = 2}, "effeefeeee");
+    check_fates(graph, &(tn_assign_options){.min_block_size = 3}, "fffeffeeee");
+    check_fates(graph, &(tn_assign_options){.min_block_size = 4}, "fffeffefff");
+    check_fates(graph, &(tn_assign_options){.requires_engine = true}, "ereeereeee");
+}
+
+static void what_no_executor_serves_is_refused(void **state) {
+    (void)state;
+    static const tn_assign_options defaults;
+    static const struct {
+        const char *text;
+        const char *reason;
+    } cases[] = {
+        {"graph g { input %x: f32[2]\n%y: f32[2] = mylib::add_(%x)\nreturn %y }",
+         "mylib::add_: no converter is known"},
+        {"graph g { input %x: f32[2]\n%y: f32[2] = mylib::add_(%x)\nreturn %y }",
+         "nor can it be left to an executor: it writes to its argument"},
+        {"graph g { input %x: f32[2]\n%y: f32[2] = aten::relu_(%x)\nreturn %y }",
+         "it writes to its argument"},
+        {"graph g { input %x: f32[2]\nmylib::log(%x)\nreturn %x }", "it gives no result"},
+        {"graph g { input %x: f32[2]\n%y: f32[2] = mylib::map(%x, graph inner { input %a: f32[2]\n"
+         "return %a })\nreturn %y }",
+         "its argument arg1 is a graph"},
+        {"graph g { input %x: f32[2, 3]\n%y: f32[2, 3] = aten::softmax.int(%x, 2)\nreturn %y }",
+         "dim is 2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        fixture f;
+        tn_assignment *assignment = NULL;
+        begin(&f, cases[i].text);
+        assert_null(tn_assign(f.env, &f.arena, &f.prims, f.model, &defaults, &assignment));
+        assert_int_equal(assignment->fates[0].fate, TN_FATE_REFUSED);
+        assert_int_equal(assignment->refused_count, 1);
+        if (!strstr(assignment->fates[0].reason, cases[i].reason))
+            print_error("\"%s\", wanted \"%s\"\n", assignment->fates[0].reason, cases[i].reason);
+        assert_non_null(strstr(assignment->fates[0].reason, cases[i].reason));
+        end(&f);
+    }
+}
+
+static void a_pattern_without_a_node_is_an_error(void **state) {
+    (void)state;
+    fixture f;
+    tn_graph *kir;
+    tn_assign_options options = {.executed_ops = "aten::relu,aten::gelu.*"};
+    begin(&f, "graph g { input %x: f32[2]\n%y: f32[2] = aten::relu(%x)\nreturn %y }");
+    tn_status status = lower(&f, &f.arena, &options, &kir);
+    assert_int_equal(tn_status_code(status), TN_NOT_FOUND);
+    assert_non_null(
+        strstr(tn_status_message(status), "no node of the model matches \"aten::gelu.*\""));
+    tn_status_free(status);
+    end(&f);
+}
+
 /* Every allocation of the arena's blocks fails once: the error comes back, nothing leaks. */
 static void short_memory_is_an_error(void **state) {
     (void)state;
@@ -217,6 +375,11 @@ int main(void) {
         cmocka_unit_test(a_wrong_declared_type_is_an_error),
         cmocka_unit_test(names_states_and_provenance_are_carried),
         cmocka_unit_test(one_refusal_does_not_hide_the_rest),
+        cmocka_unit_test(arguments_are_written),
+        cmocka_unit_test(a_known_operator_has_all_its_arguments),
+        cmocka_unit_test(small_blocks_become_calls),
+        cmocka_unit_test(what_no_executor_serves_is_refused),
+        cmocka_unit_test(a_pattern_without_a_node_is_an_error),
         cmocka_unit_test(short_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
