@@ -71,7 +71,13 @@ static const tn_op_entry entries[] = {
      "(i64[40]{few}, stable=True, dim=0, descending=True)\n"
      "(bool[9], stable=True)\n"
      "(bf16[2,9], stable=True, dim=-1)\n"
-     "(f64[1,2,1,2,1,5,1,2], stable=True, dim=5)\n",
+     "(f64[1,2,1,2,1,5,1,2], stable=True, dim=5)\n"
+     "(f32[2,300]{few,nan}, stable=True, dim=1)\n"
+     "(f32[2,300]{nan,inf}, stable=True, dim=1, descending=True)\n"
+     "(f64[300,2]{few,nan1}, stable=True, dim=0)\n"
+     "(i64[300]{lo=-1000000000000,hi=1000000000000}, stable=True, dim=0, descending=True)\n"
+     "(i8[3,300], stable=True, dim=1)\n"
+     "(bf16[2,300], stable=True, dim=1)\n",
      TN_PRIM_NONE},
     {"aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor", convert_argsort,
      SORTS, TN_PRIM_NONE},
@@ -86,7 +92,14 @@ static const tn_op_entry entries[] = {
      "(f32[], 1, 0)\n"
      "(i64[7]{perm=9}, 2)\n"
      "(f64[1,2,1,2,1,5,1,2], 3, 5)\n"
-     "(f32[9]{nan1}, 2)\n",
+     "(f32[9]{nan1}, 2)\n"
+     "(f32[2,3000], 5)\n"
+     "(f32[3000,2]{nc}, 40, 0, False)\n"
+     "(f32[2,1000]{nan1}, 3, 1, False)\n"
+     "(f64[2000], 300)\n"
+     "(i64[2000]{perm=2000}, 10)\n"
+     "(i32[2,500]{perm=500}, 499, 1, False)\n"
+     "(f32[2,300], 300)\n",
      TN_PRIM_NONE},
 };
 

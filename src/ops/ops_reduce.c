@@ -351,7 +351,35 @@ static tn_status convert_diff(tn_cv *cv) {
     "(f32[1,2,1,2,1,2,1,2], -3)\n"                                                                 \
     "(f64[9], 0)\n"                                                                                \
     "(bf16[9], 0)\n"                                                                               \
-    "(f16[9], 0)\n"
+    "(f16[9], 0)\n"                                                                                \
+    "(f32[2,37], 1)\n"                                                                             \
+    "(f64[3,37]{nc}, -1)\n"                                                                        \
+    "(f32[3,5,37]{nan1}, 1)\n"                                                                     \
+    "(f32[2,37]{nan1}, 1)\n"                                                                       \
+    "(i64[5,37], 0)\n"                                                                             \
+    "(i32[37]{few}, 0)\n"                                                                          \
+    "(i16[37]{few}, 0)\n"
+#define EXTREME_SCANS                                                                              \
+    SCANS "(i64[9]{few}, 0)\n"                                                                     \
+          "(f32[9]{few}, 0)\n"                                                                     \
+          "(f32[3,70]{few}, 1)\n"                                                                  \
+          "(f32[3,70]{nan}, 1)\n"                                                                  \
+          "(f32[9,70]{few,nan}, 0)\n"                                                              \
+          "(f64[2,37]{inf}, 1)\n"                                                                  \
+          "(u8[37,3]{few}, 0)\n"                                                                   \
+          "(bool[37], 0)\n"
+#define ARGS                                                                                       \
+    ONE_DIM "(f32[2,3])\n"                                                                         \
+            "(f32[2,3]{nc,nan}, None, True)\n"                                                     \
+            "(f32[4]{inf})\n"                                                                      \
+            "(f32[3,70]{few}, 1)\n"                                                                \
+            "(f32[3,70]{nan}, 1)\n"                                                                \
+            "(f32[3,70]{nan1}, 0, True)\n"                                                         \
+            "(f32[70,3]{nc,few}, 1)\n"                                                             \
+            "(f64[2,37]{few,nan1}, -1)\n"                                                          \
+            "(i64[37,19]{few}, 0)\n"                                                               \
+            "(i8[2,37]{lo=-128,hi=127}, 1)\n"                                                      \
+            "(i16[37]{few})\n"
 #define BOOLS                                                                                      \
     "(f32[2,3]{few,nan})\n"                                                                        \
     "(bool[0])\n"                                                                                  \
@@ -410,11 +438,21 @@ static const tn_op_entry entries[] = {
      TN_PRIM_NONE},
     {"aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", convert_extreme,
      DIM_LISTS "(i64[3,4], [0])\n"
+               "(i64[3,37], [1])\n"
+               "(f64[3,37]{nan1}, [1])\n"
+               "(u8[37,3], [0])\n"
+               "(i32[3,37], [0])\n"
+               "(bool[2,37], [1])\n"
                "(bool[3], [0])\n"
                "(f32[3,0], [0])\n",
      TN_PRIM_REDUCE_MAX},
     {"aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor", convert_extreme,
      DIM_LISTS "(i64[3,4], [0])\n"
+               "(i64[3,37], [1])\n"
+               "(f64[3,37]{nan1}, [1])\n"
+               "(u8[37,3], [0])\n"
+               "(i32[3,37], [0])\n"
+               "(bool[2,37], [1])\n"
                "(bool[3], [0])\n"
                "(f32[3,0], [0])\n",
      TN_PRIM_REDUCE_MIN},
@@ -434,15 +472,9 @@ static const tn_op_entry entries[] = {
      convert_extreme_dim, ONE_DIM, TN_PRIM_REDUCE_MAX},
     {"aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)",
      convert_extreme_dim, ONE_DIM, TN_PRIM_REDUCE_MIN},
-    {"aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", convert_arg,
-     ONE_DIM "(f32[2,3])\n"
-             "(f32[2,3]{nc,nan}, None, True)\n"
-             "(f32[4]{inf})\n",
+    {"aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", convert_arg, ARGS,
      TN_PRIM_ARGMAX},
-    {"aten::argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", convert_arg,
-     ONE_DIM "(f32[2,3])\n"
-             "(f32[2,3]{nc,nan}, None, True)\n"
-             "(f32[4]{inf})\n",
+    {"aten::argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor", convert_arg, ARGS,
      TN_PRIM_ARGMIN},
     {"aten::any(Tensor self) -> Tensor", convert_any, BOOLS, TN_PRIM_REDUCE_ANY},
     {"aten::any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor", convert_any, BOOL_DIM,
@@ -542,13 +574,9 @@ static const tn_op_entry entries[] = {
                      "(bool[5], 0)\n",
      TN_PRIM_CUMPROD},
     {"aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)", convert_cummax,
-     SCANS "(i64[9]{few}, 0)\n"
-           "(f32[9]{few}, 0)\n",
-     TN_PRIM_CUMMAX},
+     EXTREME_SCANS, TN_PRIM_CUMMAX},
     {"aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)", convert_cummax,
-     SCANS "(i64[9]{few}, 0)\n"
-           "(f32[9]{few}, 0)\n",
-     TN_PRIM_CUMMIN},
+     EXTREME_SCANS, TN_PRIM_CUMMIN},
     {"aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> "
      "Tensor",
      convert_diff,

@@ -174,6 +174,46 @@ static const fusion_case cases[] = {
              "1], [1, 1], [5, 6])\n"
              " %1: f32[2, 19, 4, 5] = k::avg_pool(%x, [3, 3], [2, 2], [0, 0], 0, [4, 5])\n"
              " %2: f32[2, 19, 1, 1] = k::adaptive_avg_pool(%x, [1, 1])\n return %0, %1, %2\n}\n"},
+    {.name = "argmax of a sum, compared",
+     .text = "graph g {\n input %x: f32[3, 37]\n input %b: f32[37]\n"
+             " %0: f32[3, 37] = k::add(%x, %b)\n %1: i64[3] = k::argmax(%0, [1], false)\n"
+             " const %c: i64[] = [5]\n %2: bool[3] = k::lt(%1, %c)\n return %2\n}\n",
+     .kernels = 1},
+    {.name = "argmin along the first dim, and of everything",
+     .text = "graph g {\n symbol s0 in [1, 64]\n input %x: f32[s0, 37]\n"
+             " %0: i64[37] = k::argmin(%x, [0], false)\n"
+             " %1: f32[s0 * 37] = k::reshape(%x, [s0 * 37])\n"
+             " %2: i64[1] = k::argmin(%1, [0], true)\n return %0, %2\n}\n",
+     .dims = {{9, 37}},
+     .kernels = 2},
+    {.name = "running sums of products, scaled",
+     .text = "graph g {\n input %x: f32[3, 37]\n input %y: f32[3, 37]\n"
+             " %0: f32[3, 37] = k::mul(%x, %y)\n %1: f32[3, 37] = k::cumsum(%0, 1)\n"
+             " %2: f32[3, 37] = k::add(%1, %x)\n return %2\n}\n",
+     .kernels = 1},
+    {.name = "running extremes in columns, and their positions alone in rows",
+     .text = "graph g {\n input %x: f32[2, 5, 37]\n %e: f32[2, 5, 37] = k::exp(%x)\n"
+             " %0: f32[2, 5, 37], %1: i64[2, 5, 37] = k::cummax(%e, 1)\n"
+             " %n: f32[2, 5, 37] = k::neg(%x)\n"
+             " %2: f32[2, 5, 37], %3: i64[2, 5, 37] = k::cummin(%n, 2)\n return %0, %1, %3\n}\n",
+     .kernels = 2},
+    {.name = "top k of a softmax, its values and positions",
+     .text = "graph g {\n symbol s0 in [1, 64]\n input %x: f32[s0, 200]\n"
+             " %0: f32[s0, 200] = k::softmax(%x, 1)\n"
+             " %1: f32[s0, 4], %2: i64[s0, 4] = k::topk(%0, 4, 1, true)\n"
+             " %3: f32[s0, 1] = k::reduce_sum(%1, [1], true)\n %4: f32[s0, 4] = k::div(%1, %3)\n"
+             " return %4, %2\n}\n",
+     .dims = {{7, 200}}},
+    {.name = "positions of a sort along the first dim, added to",
+     .text = "graph g {\n input %x: f32[70, 3]\n %a: f32[70, 3] = k::abs(%x)\n"
+             " %0: f32[70, 3], %1: i64[70, 3] = k::sort(%a, 0, true)\n"
+             " %2: i64[70, 3] = k::add(%1, %1)\n return %2\n}\n",
+     .kernels = 2},
+    {.name = "values of a sort, scaled in its kernel",
+     .text = "graph g {\n input %x: f32[3, 70]\n input %w: f32[70]\n"
+             " %0: f32[3, 70], %1: i64[3, 70] = k::sort(%x, 1, false)\n"
+             " %2: f32[3, 70] = k::mul(%0, %w)\n return %2\n}\n",
+     .kernels = 1},
 };
 
 /* Lists of numbers in place of "@W" (432), "@B" (16), "@V" (256), "@G" (512), "@S" (2352), "@T"
@@ -255,11 +295,35 @@ static void test_portable(void **state) {
         run_case(&cases[i], "portable", 1);
 }
 
+/* What has no result is an error of the run. */
+static void expect_out_of_range(const char *text, const int64_t *dims) {
+    backend_run run;
+    uint64_t random = 17;
+    backend_run_open(&run, text, "native", 1);
+    backend_run_set_random(&run, 0, dims, 5, &random);
+    tn_status status = tn_context_run(run.context);
+    assert_int_equal(tn_status_code(status), TN_OUT_OF_RANGE);
+    tn_status_free(status);
+    backend_run_close(&run);
+}
+
+static void test_errors(void **state) {
+    (void)state;
+    expect_out_of_range("graph g {\n symbol s0 in [0, 64]\n input %x: f32[s0, 5]\n"
+                        " %0: i64[5] = k::argmax(%x, [0], false)\n return %0\n}\n",
+                        (const int64_t[]){0, 5});
+    expect_out_of_range("graph g {\n symbol s0 in [0, 64]\n input %x: f32[3, s0]\n"
+                        " %0: f32[3, 4], %1: i64[3, 4] = k::topk(%x, 4, 1, true)\n"
+                        " return %0, %1\n}\n",
+                        (const int64_t[]){3, 2});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_native),
         cmocka_unit_test(test_two_threads),
         cmocka_unit_test(test_portable),
+        cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

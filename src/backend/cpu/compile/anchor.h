@@ -18,6 +18,7 @@ typedef struct tn_anchor_attempt {
     const tn_expr *expr;
     tn_stored stored;
     tn_store store;
+    struct tn_anchor_attempt *other; /* stores the node's second result; NULL: nobody does */
 } tn_anchor_attempt;
 
 static inline const tn_sym *tn_anchor_size(tn_segment *s, int64_t value) {
@@ -42,6 +43,12 @@ bool tn_anchor_expand(tn_syms *syms, const tn_layout *layout, const tn_sym *cons
 TN_MUST_USE tn_status tn_anchor_source(tn_segment *segment, const tn_value *operand,
                                        const tn_view *views, uint32_t view_count,
                                        tn_expr_builder *builder, const tn_expr **out_expr);
+/* The view that moves a dim behind the others; returns how many views that takes: 1 or 0. */
+uint32_t tn_anchor_dim_last(const tn_type *type, uint32_t dim, tn_view *out_view);
+/* Whether one of these dims of a source (built without views) lies densely in memory; moves it to
+ * their end. */
+bool tn_anchor_dense_dim_last(const tn_expr_builder *source, uint32_t rank, uint32_t *inout_dims,
+                              uint32_t dim_count);
 /* Begins the kernel and prints the store function, KERNEL_epilogue. */
 void tn_anchor_begin(tn_anchor_attempt *attempt, tn_kernel_print *kernel, tn_buf *text);
 /* Ends it and appends the step. source: of the load function; NULL: the anchor reads pointers. */
@@ -53,11 +60,29 @@ TN_MUST_USE tn_status tn_anchor_finish(tn_anchor_attempt *attempt, tn_kernel_pri
 /* ---- kinds --------------------------------------------------------------------------------------
  */
 
+/* What is known of a primitive that can be an anchor. */
+typedef struct tn_anchor_kind {
+    tn_prim prim;
+    tn_node_kind kind; /* ROWS or POINTERS */
+    bool (*takes)(const tn_node *node);
+    tn_status (*emit)(tn_anchor_attempt *attempt, bool *out_is_fused);
+} tn_anchor_kind;
+
+bool tn_anchor_takes_product(const tn_node *node); /* contractions */
 TN_MUST_USE tn_status tn_anchor_matmul(tn_anchor_attempt *attempt, bool *out_is_fused);
-TN_MUST_USE tn_status tn_anchor_conv(tn_anchor_attempt *attempt, bool *out_is_fused);
-TN_MUST_USE tn_status tn_anchor_pool(tn_anchor_attempt *attempt, bool *out_is_fused);
 TN_MUST_USE tn_status tn_anchor_attention(tn_anchor_attempt *attempt, bool *out_is_fused);
+bool tn_anchor_takes_conv(const tn_node *node);
+TN_MUST_USE tn_status tn_anchor_conv(tn_anchor_attempt *attempt, bool *out_is_fused);
+bool tn_anchor_takes_pool(const tn_node *node);
+TN_MUST_USE tn_status tn_anchor_pool(tn_anchor_attempt *attempt, bool *out_is_fused);
+bool tn_anchor_takes_rows(const tn_node *node);
 TN_MUST_USE tn_status tn_anchor_rows(tn_anchor_attempt *attempt, bool *out_is_fused);
+bool tn_anchor_takes_reduce(const tn_node *node);
+bool tn_anchor_takes_mean(const tn_node *node);
 TN_MUST_USE tn_status tn_anchor_reduce(tn_anchor_attempt *attempt, bool *out_is_fused);
+bool tn_anchor_takes_scan(const tn_node *node);
+TN_MUST_USE tn_status tn_anchor_scan(tn_anchor_attempt *attempt, bool *out_is_fused);
+bool tn_anchor_takes_order(const tn_node *node);
+TN_MUST_USE tn_status tn_anchor_order(tn_anchor_attempt *attempt, bool *out_is_fused);
 
 #endif

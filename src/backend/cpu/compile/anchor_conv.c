@@ -6,6 +6,13 @@
 /* ---- convolution --------------------------------------------------------------------------------
  */
 
+bool tn_anchor_takes_conv(const tn_node *node) {
+    bool is_transposed = node->args[8].b;
+    const tn_value *x = node->operands[0], *w = node->operands[1];
+    return tn_anchor_takes_product(node) && !is_transposed && x->type.rank <= 4 &&
+           w->kind == TN_VALUE_CONST && tn_sym_is_const(x->type.dims[1]);
+}
+
 /* A 3-D tensor [N, C, W] seen as [N, C, 1, W]. */
 static void add_height(tn_segment *s, const tn_type *type, tn_view *out_view) {
     *out_view =
@@ -117,6 +124,13 @@ tn_status tn_anchor_conv(tn_anchor_attempt *at, bool *out_is_fused) {
 
 /* ---- pooling ------------------------------------------------------------------------------------
  */
+
+/* Windows of channels-last images: rank 4, two spatial dims. */
+bool tn_anchor_takes_pool(const tn_node *node) {
+    const tn_value *x = node->operands[0];
+    return tn_expr_class(x->type.dtype) == 'f' && x->type.rank == 4 && node->args[1].count == 2 &&
+           !tn_node_has_other_uses(node);
+}
 
 tn_status tn_anchor_pool(tn_anchor_attempt *at, bool *out_is_fused) {
     tn_segment *s = at->s;

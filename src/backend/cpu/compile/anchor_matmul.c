@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+bool tn_anchor_takes_product(const tn_node *node) {
+    tn_dtype dtype = node->results[0]->type.dtype;
+    return dtype == TN_F32 || dtype == TN_BF16;
+}
+
 /* The result seen as [product of leading dims, N]. */
 static void collapse_rows(tn_segment *s, const tn_type *type, const tn_sym *n, tn_view *out_view) {
     const tn_sym *rows = tn_anchor_size(s, 1);

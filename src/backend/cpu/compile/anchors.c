@@ -225,6 +225,35 @@ tn_status tn_anchor_source(tn_segment *s, const tn_value *operand, const tn_view
                                      TN_STR_ARG(operand->name));
 }
 
+uint32_t tn_anchor_dim_last(const tn_type *type, uint32_t dim, tn_view *out_view) {
+    if (dim + 1 == type->rank)
+        return 0;
+    *out_view = (tn_view){.kind = TN_VIEW_PERMUTE, .rank = type->rank};
+    for (uint32_t i = 0; i < type->rank; i++) {
+        out_view->order[i] = i + 1 == type->rank ? dim : i < dim ? i : i + 1;
+        out_view->dims[i] = type->dims[out_view->order[i]];
+    }
+    return 1;
+}
+
+bool tn_anchor_dense_dim_last(const tn_expr_builder *source, uint32_t rank, uint32_t *inout_dims,
+                              uint32_t dim_count) {
+    for (size_t i = 0; i < source->count; i++) {
+        const tn_expr *e = source->exprs[i];
+        if (e->kind != TN_EXPR_LOAD || e->layout.rank != rank)
+            continue;
+        for (uint32_t k = dim_count; k-- > 0;)
+            if (tn_sym_is(e->layout.strides[inout_dims[k]], 1) &&
+                !tn_sym_is(e->layout.dims[inout_dims[k]], 1)) {
+                uint32_t dim = inout_dims[k];
+                memmove(&inout_dims[k], &inout_dims[k + 1], (dim_count - k - 1) * sizeof dim);
+                inout_dims[dim_count - 1] = dim;
+                return true;
+            }
+    }
+    return false;
+}
+
 /* ---- finishing ----------------------------------------------------------------------------------
  */
 
@@ -252,9 +281,18 @@ tn_status tn_anchor_finish(tn_anchor_attempt *a, tn_kernel_print *kernel, tn_buf
     if (source)
         tn_segment_account(s, a->result, source, &info);
     tn_segment_account(s, a->root, &a->builder, &info);
+    tn_stored stored[2] = {a->stored};
+    if (a->other) {
+        const tn_type *type = &a->other->root->type;
+        stored[1] = a->other->stored;
+        info.bytes_written = tn_sym_add(s->syms, info.bytes_written,
+                                        tn_sym_muli(s->syms, tn_type_elems(s->syms, type),
+                                                    (int64_t)tn_dtype_bytes(type->dtype)));
+    }
     s->is_emitted[a->node->id] = true;
     s->is_emitted[a->root->def->id] = true;
-    return tn_segment_end_kernel(s, kernel, text, emitted, weights, &info, &a->stored, 1);
+    return tn_segment_end_kernel(s, kernel, text, emitted, weights, &info, stored,
+                                 a->other ? 2 : 1);
 }
 
 /* Begins the kernel and prints the store function, KERNEL_epilogue. */
@@ -267,25 +305,46 @@ void tn_anchor_begin(tn_anchor_attempt *a, tn_kernel_print *kernel, tn_buf *text
 /* ---- dispatch -----------------------------------------------------------------------------------
  */
 
-static tn_status emit_kind(tn_anchor_attempt *at, bool *out_is_fused) {
-    switch (tn_node_prim(at->node)) {
-    case TN_PRIM_MATMUL:
-        return tn_anchor_matmul(at, out_is_fused);
-    case TN_PRIM_CONV:
-        return tn_anchor_conv(at, out_is_fused);
-    case TN_PRIM_ATTENTION:
-        return tn_anchor_attention(at, out_is_fused);
-    case TN_PRIM_SOFTMAX:
-    case TN_PRIM_LOG_SOFTMAX:
-    case TN_PRIM_LAYER_NORM:
-    case TN_PRIM_RMS_NORM:
-        return tn_anchor_rows(at, out_is_fused);
-    case TN_PRIM_MAX_POOL:
-    case TN_PRIM_AVG_POOL:
-        return tn_anchor_pool(at, out_is_fused);
-    default:
-        return tn_anchor_reduce(at, out_is_fused);
-    }
+/* Every primitive that has kernels of its own. */
+static const tn_anchor_kind kinds[] = {
+    {TN_PRIM_MATMUL, TN_KIND_POINTERS, tn_anchor_takes_product, tn_anchor_matmul},
+    {TN_PRIM_ATTENTION, TN_KIND_POINTERS, tn_anchor_takes_product, tn_anchor_attention},
+    {TN_PRIM_CONV, TN_KIND_POINTERS, tn_anchor_takes_conv, tn_anchor_conv},
+    {TN_PRIM_MAX_POOL, TN_KIND_ROWS, tn_anchor_takes_pool, tn_anchor_pool},
+    {TN_PRIM_AVG_POOL, TN_KIND_ROWS, tn_anchor_takes_pool, tn_anchor_pool},
+    {TN_PRIM_SOFTMAX, TN_KIND_ROWS, tn_anchor_takes_rows, tn_anchor_rows},
+    {TN_PRIM_LOG_SOFTMAX, TN_KIND_ROWS, tn_anchor_takes_rows, tn_anchor_rows},
+    {TN_PRIM_LAYER_NORM, TN_KIND_ROWS, tn_anchor_takes_rows, tn_anchor_rows},
+    {TN_PRIM_RMS_NORM, TN_KIND_ROWS, tn_anchor_takes_rows, tn_anchor_rows},
+    {TN_PRIM_REDUCE_SUM, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_REDUCE_MEAN, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_REDUCE_PROD, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_REDUCE_MIN, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_REDUCE_MAX, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_REDUCE_ANY, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_REDUCE_ALL, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_REDUCE_VAR, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_ARGMIN, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_ARGMAX, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
+    {TN_PRIM_ADAPTIVE_AVG_POOL, TN_KIND_ROWS, tn_anchor_takes_mean, tn_anchor_reduce},
+    {TN_PRIM_CUMSUM, TN_KIND_ROWS, tn_anchor_takes_scan, tn_anchor_scan},
+    {TN_PRIM_CUMPROD, TN_KIND_ROWS, tn_anchor_takes_scan, tn_anchor_scan},
+    {TN_PRIM_CUMMAX, TN_KIND_ROWS, tn_anchor_takes_scan, tn_anchor_scan},
+    {TN_PRIM_CUMMIN, TN_KIND_ROWS, tn_anchor_takes_scan, tn_anchor_scan},
+    {TN_PRIM_SORT, TN_KIND_ROWS, tn_anchor_takes_order, tn_anchor_order},
+    {TN_PRIM_TOPK, TN_KIND_ROWS, tn_anchor_takes_order, tn_anchor_order},
+};
+
+static const tn_anchor_kind *find_kind(tn_prim prim) {
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (kinds[i].prim == prim)
+            return &kinds[i];
+    return NULL;
+}
+
+tn_node_kind tn_anchor_node_kind(const tn_node *node) {
+    const tn_anchor_kind *kind = find_kind(tn_node_prim(node));
+    return kind && kind->takes(node) ? kind->kind : TN_KIND_PRIM;
 }
 
 tn_status tn_segment_emit_anchor(tn_segment *s, const tn_node *node, const tn_value *root,
@@ -294,7 +353,7 @@ tn_status tn_segment_emit_anchor(tn_segment *s, const tn_node *node, const tn_va
     tn_anchor_attempt *at = NULL;
     TN_ARENA_TRY(s->arena, at, 1);
     *at = (tn_anchor_attempt){.s = s, .node = node, .result = node->results[0], .root = root};
-    TN_TRY(emit_kind(at, out_is_fused));
+    TN_TRY(find_kind(tn_node_prim(node))->emit(at, out_is_fused));
     if (*out_is_fused || root != node->results[0])
         return NULL;
     /* No space takes this one as it is (operands whose rows cannot be walked): run it as it stands.

@@ -188,6 +188,45 @@ const char *tn_cg_kernel_signature(tn_cg *cg, const char *name) {
                       name);
 }
 
+/* ---- loads, stores and tasks ---------------------------------------------------------------- */
+
+const char *tn_cg_vector(char class) {
+    switch (class) {
+    case 'd':
+        return "tn_vd";
+    case 'l':
+        return "tn_vl";
+    case 'i':
+    case 'm':
+        return "tn_vi";
+    default:
+        return "tn_vf";
+    }
+}
+
+const tn_sym *tn_cg_points(const tn_cg *cg, uint32_t rank, const tn_sym *const *dims) {
+    const tn_sym *count = tn_sym_const(cg->syms, 1);
+    for (uint32_t d = 0; d < rank; d++)
+        count = tn_sym_mul(cg->syms, count, dims[d]);
+    return count;
+}
+
+void tn_cg_indices(tn_cg *cg, uint32_t rank, const tn_sym *const *dims, const char *number) {
+    for (uint32_t d = rank; d-- > 1;) {
+        tn_cg_line(cg, "const int64_t i%u = %s %% %s;", d, number, tn_cg_sym(cg, dims[d]));
+        number = tn_cg_text(cg, "(%s / %s)", number, tn_cg_sym(cg, dims[d]));
+    }
+    if (rank > 0)
+        tn_cg_line(cg, "const int64_t i0 = %s;", number);
+}
+
+const char *tn_cg_arguments(tn_cg *cg, uint32_t rank) {
+    const char *text = "buf, sym";
+    for (uint32_t d = 0; d < rank; d++)
+        text = tn_cg_text(cg, "%s, i%u", text, d);
+    return text;
+}
+
 tn_status tn_cg_status(const tn_cg *cg) {
     TN_TRY(tn_syms_status(cg->syms));
     TN_TRY(tn_buf_status(cg->out));
@@ -204,6 +243,9 @@ void tn_cg_print_parts(uint32_t parts, tn_buf *out) {
         {TN_CG_PART_BF16, tn_text_prelude_bf16_c},
         {TN_CG_PART_AMX, tn_text_prelude_amx_c},
         {TN_CG_PART_ATTENTION_AMX, tn_text_prelude_attention_amx_c},
+        {TN_CG_PART_REDUCE, tn_text_prelude_reduce_c},
+        {TN_CG_PART_SCAN, tn_text_prelude_scan_c},
+        {TN_CG_PART_ORDER, tn_text_prelude_order_c},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (parts & texts[i].part)

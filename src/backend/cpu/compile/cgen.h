@@ -68,6 +68,9 @@ typedef enum tn_cg_part {
     TN_CG_PART_BF16 = 1 << 2,
     TN_CG_PART_AMX = 1 << 3,
     TN_CG_PART_ATTENTION_AMX = 1 << 4, /* with the three before it */
+    TN_CG_PART_REDUCE = 1 << 5,
+    TN_CG_PART_SCAN = 1 << 6,
+    TN_CG_PART_ORDER = 1 << 7,
 } tn_cg_part;
 void tn_cg_print_parts(uint32_t parts, tn_buf *out);
 
@@ -97,6 +100,14 @@ void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signa
 void tn_cg_end_function(tn_cg *cg, tn_cg_function *function);
 /* "void NAME(void *const *buf, ...)" of a kernel. */
 const char *tn_cg_kernel_signature(tn_cg *cg, const char *name);
+/* "tn_vf" for 'f' and so on: the vector type of a class (tn_expr_class). */
+const char *tn_cg_vector(char class);
+/* How many points a box has. */
+const tn_sym *tn_cg_points(const tn_cg *cg, uint32_t rank, const tn_sym *const *dims);
+/* Declares i0 .. i(rank-1), the position of point `number` (an expression) of a box. */
+void tn_cg_indices(tn_cg *cg, uint32_t rank, const tn_sym *const *dims, const char *number);
+/* "buf, sym, i0, i1": what the arguments of load and store functions begin with. */
+const char *tn_cg_arguments(tn_cg *cg, uint32_t rank);
 /* TN_OUT_OF_MEMORY after a sticky failure of the writer, its buffer or its symbols; else NULL. */
 TN_MUST_USE tn_status tn_cg_status(const tn_cg *cg);
 
@@ -225,6 +236,55 @@ typedef struct tn_row_spec {
     const char *load, *store;
 } tn_row_spec;
 TN_MUST_USE tn_status tn_emit_rows(tn_cg *cg, const tn_row_spec *spec, tn_cg_kernel *out_kernel);
+
+/* out[kept..] is x reduced by prim (REDUCE_*, ARGMIN, ARGMAX). The space of load is the kept dims,
+ * then the reduced ones, along the last of which vectors run; or, with lanes_along_kept, all kept
+ * dims but one, the reduced ones, and the last kept dim, along which vectors run. store gets the
+ * kept dims. */
+typedef struct tn_reduce_spec {
+    const char *name;
+    tn_prim prim;
+    char class; /* of load's vectors */
+    uint32_t rank, reduced;
+    const tn_sym *dims[TN_MAX_RANK];
+    bool lanes_along_kept;
+    double correction;  /* of REDUCE_VAR */
+    bool reports_empty; /* to buf[error_buf]: nothing to choose from */
+    uint32_t error_buf;
+    const char *load, *store;
+} tn_reduce_spec;
+TN_MUST_USE tn_status tn_emit_reduce(tn_cg *cg, const tn_reduce_spec *spec,
+                                     tn_cg_kernel *out_kernel);
+
+/* Running sums, products, extremes (CUMSUM, CUMPROD, CUMMAX, CUMMIN) along n elements. The space is
+ * outer dims, then n, along which vectors run; or outer dims, n, columns, along which vectors run.
+ * store or store_indices (of extremes) is NULL where that result is not wanted. */
+typedef struct tn_scan_spec {
+    const char *name;
+    tn_prim prim;
+    char class; /* of load's vectors */
+    uint32_t outer_rank;
+    const tn_sym *outer[TN_MAX_RANK];
+    const tn_sym *n, *columns; /* columns: NULL where vectors run along n */
+    const char *load, *store, *store_indices;
+} tn_scan_spec;
+TN_MUST_USE tn_status tn_emit_scan(tn_cg *cg, const tn_scan_spec *spec, tn_cg_kernel *out_kernel);
+
+/* The first k of n elements per row in ascending or descending order, with their positions; stable,
+ * NaN the greatest. load is over outer dims and n, both stores over outer dims and k; either may be
+ * NULL. */
+typedef struct tn_order_spec {
+    const char *name;
+    char class; /* of load's vectors */
+    bool is_descending;
+    uint32_t outer_rank;
+    const tn_sym *outer[TN_MAX_RANK];
+    const tn_sym *n, *k; /* the same for a sort */
+    bool reports_excess; /* to buf[error_buf]: k may be larger than n */
+    uint32_t error_buf;
+    const char *load, *store, *store_indices;
+} tn_order_spec;
+TN_MUST_USE tn_status tn_emit_order(tn_cg *cg, const tn_order_spec *spec, tn_cg_kernel *out_kernel);
 
 /* ---- prelude
  * ------------------------------------------------------------------------------------- */

@@ -13,27 +13,8 @@ static const char *const kind_names[] = {
     [TN_ROW_RMS_NORM] = "rms_norm: x * rsqrt(mean(x^2) + eps)",
 };
 
-/* Declares the row's indices i0.. and returns them as leading arguments: "i0, i1, ". */
-static const char *print_indices(tn_cg *cg, const tn_row_spec *spec) {
-    const char *arguments = "";
-    for (uint32_t i = 0; i < spec->outer_rank; i++)
-        arguments = tn_cg_text(cg, "%si%u, ", arguments, i);
-    if (spec->outer_rank == 1)
-        tn_cg_line(cg, "const int64_t i0 = task;");
-    if (spec->outer_rank <= 1)
-        return arguments;
-    tn_cg_line(cg, "int64_t rest = task;");
-    for (uint32_t i = spec->outer_rank - 1; i > 0; i--) {
-        const char *size = tn_cg_sym(cg, spec->outer[i]);
-        tn_cg_line(cg, "const int64_t i%u = rest %% %s;", i, size);
-        tn_cg_line(cg, "rest /= %s;", size);
-    }
-    tn_cg_line(cg, "const int64_t i0 = rest;");
-    return arguments;
-}
-
 /* Prints the statistics of the row and the loops that store `form` of every element x. */
-static void print_result(tn_cg *cg, const tn_row_spec *spec, const char *indices) {
+static void print_result(tn_cg *cg, const tn_row_spec *spec, const char *args) {
     const char *form = "";
     switch (spec->kind) {
     case TN_ROW_SOFTMAX:
@@ -61,11 +42,11 @@ static void print_result(tn_cg *cg, const tn_row_spec *spec, const char *indices
     }
     tn_cg_line(cg, "for (int64_t j = 0; j < whole; j += TN_W) {");
     tn_cg_line(cg, "const tn_vf x = tn_load_f32(row + j, 1, TN_W);");
-    tn_cg_line(cg, "%s(buf, sym, %sj, TN_W, %s);", spec->store, indices, form);
+    tn_cg_line(cg, "%s(%s, j, TN_W, %s);", spec->store, args, form);
     tn_cg_close(cg, "");
     tn_cg_line(cg, "if (tail > 0) {");
     tn_cg_line(cg, "const tn_vf x = tn_load_f32(row + whole, 1, tail);");
-    tn_cg_line(cg, "%s(buf, sym, %swhole, tail, %s);", spec->store, indices, form);
+    tn_cg_line(cg, "%s(%s, whole, tail, %s);", spec->store, args, form);
     tn_cg_close(cg, "");
 }
 
@@ -82,21 +63,18 @@ tn_status tn_emit_rows(tn_cg *cg, const tn_row_spec *spec, tn_cg_kernel *out_ker
         tn_cg_line(cg, "const float eps = %af;", spec->eps);
     tn_cg_line(cg, "float *row = scratch;");
     tn_cg_line(cg, "for (int64_t task = task_begin; task < task_end; task++) {");
-    const char *indices = print_indices(cg, spec);
+    tn_cg_indices(cg, spec->outer_rank, spec->outer, "task");
+    const char *args = tn_cg_arguments(cg, spec->outer_rank);
     tn_cg_line(cg, "for (int64_t j = 0; j < whole; j += TN_W)");
-    tn_cg_line(cg, "    tn_store_f32(row + j, 1, TN_W, %s(buf, sym, %sj, TN_W));", spec->load,
-               indices);
+    tn_cg_line(cg, "    tn_store_f32(row + j, 1, TN_W, %s(%s, j, TN_W));", spec->load, args);
     tn_cg_line(cg, "if (tail > 0)");
-    tn_cg_line(cg, "    tn_store_f32(row + whole, 1, tail, %s(buf, sym, %swhole, tail));",
-               spec->load, indices);
-    print_result(cg, spec, indices);
+    tn_cg_line(cg, "    tn_store_f32(row + whole, 1, tail, %s(%s, whole, tail));", spec->load,
+               args);
+    print_result(cg, spec, args);
     tn_cg_close(cg, "");
     tn_cg_end_function(cg, &function);
 
-    const tn_sym *tasks = tn_sym_const(cg->syms, 1);
-    for (uint32_t i = 0; i < spec->outer_rank; i++)
-        tasks = tn_sym_mul(cg->syms, tasks, spec->outer[i]);
-    out_kernel->task_count = tasks;
+    out_kernel->task_count = tn_cg_points(cg, spec->outer_rank, spec->outer);
     out_kernel->scratch_bytes = tn_sym_muli(cg->syms, spec->n, sizeof(float));
     return tn_cg_status(cg);
 }

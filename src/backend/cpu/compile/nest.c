@@ -70,20 +70,6 @@ static const char *c_type(tn_dtype dtype) {
     }
 }
 
-static const char *vector_type(char class) {
-    switch (class) {
-    case 'd':
-        return "tn_vd";
-    case 'l':
-        return "tn_vl";
-    case 'i':
-    case 'm':
-        return "tn_vi";
-    default:
-        return "tn_vf";
-    }
-}
-
 /* "off + i0 * 768 + i1" for an element's position; index names are i0 ... */
 static const char *position(tn_cg *cg, const tn_layout *layout) {
     const char *text = tn_sym_is(layout->offset, 0) ? NULL : tn_cg_sym(cg, layout->offset);
@@ -314,7 +300,7 @@ static void print_exprs(tn_kernel_print *kernel, const tn_expr_builder *builder,
             text = take_text(kernel, e);
             break;
         }
-        tn_cg_line(cg, "const %s x%u = %s;", vector_type(tn_expr_class(e->dtype)), e->id, text);
+        tn_cg_line(cg, "const %s x%u = %s;", tn_cg_vector(tn_expr_class(e->dtype)), e->id, text);
     }
 }
 
@@ -337,11 +323,12 @@ void tn_nest_store_function(tn_kernel_print *kernel, const char *name, uint32_t 
                             uint32_t acc_count, tn_expr_builder *builder, const tn_expr *expr,
                             const tn_store *store) {
     tn_cg *cg = kernel->cg;
+    const char *acc = tn_cg_vector(tn_expr_class(builder->anchor->value->type.dtype));
+    const char *parameters = tn_cg_text(cg, "%s, %s acc0", index_parameters(cg, rank), acc);
+    if (acc_count > 1)
+        parameters = tn_cg_text(cg, "%s, %s acc1", parameters, acc);
     tn_cg_function function;
-    tn_cg_begin_function(cg, &function,
-                         tn_cg_text(cg, "TN_INLINE void %s(%s, tn_vf acc0%s)", name,
-                                    index_parameters(cg, rank),
-                                    acc_count > 1 ? ", tn_vf acc1" : ""));
+    tn_cg_begin_function(cg, &function, tn_cg_text(cg, "TN_INLINE void %s(%s)", name, parameters));
     print_exprs(kernel, builder, expr, store);
     print_store(kernel, store, expr);
     tn_cg_end_function(cg, &function);
@@ -352,8 +339,10 @@ void tn_nest_load_function(tn_kernel_print *kernel, const char *name, uint32_t r
                            const tn_store *row_store) {
     tn_cg *cg = kernel->cg;
     tn_cg_function function;
-    tn_cg_begin_function(
-        cg, &function, tn_cg_text(cg, "TN_INLINE tn_vf %s(%s)", name, index_parameters(cg, rank)));
+    tn_cg_begin_function(cg, &function,
+                         tn_cg_text(cg, "TN_INLINE %s %s(%s)",
+                                    tn_cg_vector(tn_expr_class(expr->dtype)), name,
+                                    index_parameters(cg, rank)));
     print_exprs(kernel, builder, expr, row_store);
     tn_cg_line(cg, "return x%u;", expr->id);
     tn_cg_end_function(cg, &function);
@@ -469,31 +458,17 @@ static task_plan plan_tasks(tn_syms *syms, uint32_t rank, const tn_sym *const *d
     return plan;
 }
 
-/* Declares i0 .. i(split-1) of the task `number`. */
-static void print_task_indices(tn_cg *cg, const tn_sym *const *dims, uint32_t split,
-                               const char *number) {
-    const char *rest = number;
-    for (uint32_t d = split; d-- > 1;) {
-        tn_cg_line(cg, "const int64_t i%u = %s %% %s;", d, rest, tn_cg_sym(cg, dims[d]));
-        rest = tn_cg_text(cg, "(%s / %s)", rest, tn_cg_sym(cg, dims[d]));
-    }
-    if (split > 0)
-        tn_cg_line(cg, "const int64_t i0 = %s;", rest);
-}
-
 static void print_nest_body(tn_kernel_print *kernel, const tn_nest *nest, const task_plan *plan,
                             const char *number, const char *point) {
     tn_cg *cg = kernel->cg;
-    const char *args = "buf, sym";
-    for (uint32_t d = 0; d < nest->rank; d++)
-        args = tn_cg_text(cg, "%s, i%u", args, d);
+    const char *args = tn_cg_arguments(cg, nest->rank);
     if (nest->rank == 0) {
         tn_cg_line(cg, "%s(%s, 1);", point, args);
         return;
     }
     uint32_t last = nest->rank - 1;
     const char *size = tn_cg_sym(cg, nest->dims[last]);
-    print_task_indices(cg, nest->dims, plan->split, number);
+    tn_cg_indices(cg, plan->split, nest->dims, number);
     const char *begin = "0", *end = size;
     if (plan->is_cut) {
         tn_cg_line(cg, "const int64_t first = %s * %d;", number, TASK_ELEMS);
@@ -553,118 +528,4 @@ void tn_nest_emit_pointwise(tn_kernel_print *kernel, const char *name, const tn_
         tn_cg_close(cg, "");
     tn_cg_end_function(cg, &function);
     *out_kernel = (tn_cg_kernel){.task_count = total, .scratch_bytes = tn_sym_const(syms, 0)};
-}
-
-/* ---- reductions --------------------------------------------------------------------------------
- */
-
-typedef struct reduction {
-    const char *identity, *combine, *horizontal;
-} reduction;
-
-static reduction reduction_of(tn_prim prim) {
-    switch (prim) {
-    case TN_PRIM_REDUCE_MAX:
-        return (reduction){"tn_set_f(-__builtin_inff())", "tn_max_f(acc, x)", "tn_hmax_f(acc)"};
-    case TN_PRIM_REDUCE_MIN:
-        return (reduction){"tn_set_f(__builtin_inff())", "tn_min_f(acc, x)", "-tn_hmax_f(-acc)"};
-    default: /* sum and mean */
-        return (reduction){"tn_set_f(0.0f)", "acc + x", "tn_hsum_f(acc)"};
-    }
-}
-
-static const char *index_arguments(tn_cg *cg, uint32_t rank) {
-    const char *args = "buf, sym";
-    for (uint32_t d = 0; d < rank; d++)
-        args = tn_cg_text(cg, "%s, i%u", args, d);
-    return args;
-}
-
-/* How many of the kept dims are numbered by tasks one by one; the reduced dims follow them. */
-static uint32_t numbered_dims(const tn_reduce_nest *nest) {
-    return nest->rank - nest->reduced - nest->lanes_along_kept;
-}
-
-/* The loops over the reduced dims, accumulating into acc. */
-static void print_accumulation(tn_cg *cg, const char *name, const tn_reduce_nest *nest) {
-    reduction r = reduction_of(nest->prim);
-    uint32_t first = numbered_dims(nest), last = first + nest->reduced - 1;
-    const char *args = index_arguments(cg, nest->rank);
-    tn_cg_line(cg, "tn_vf acc = %s;", r.identity);
-    for (uint32_t d = first; d <= last; d++) {
-        bool is_vector = d == last && !nest->lanes_along_kept;
-        tn_cg_line(cg, "for (int64_t i%u = 0; i%u < %s; i%u += %s) {", d, d,
-                   tn_cg_sym(cg, nest->dims[d]), d, is_vector ? "TN_W" : "1");
-    }
-    if (nest->lanes_along_kept) {
-        tn_cg_line(cg, "const tn_vf x = %s_source(%s, lanes);", name, args);
-    } else {
-        tn_cg_line(cg, "const int64_t n = tn_min_i64(%s - i%u, TN_W);",
-                   tn_cg_sym(cg, nest->dims[last]), last);
-        tn_cg_line(cg, "const tn_vf x = tn_first_lanes_f(%s_source(%s, n), n, %s);", name, args,
-                   r.identity);
-    }
-    tn_cg_line(cg, "acc = %s;", r.combine);
-    for (uint32_t d = first; d <= last; d++)
-        tn_cg_close(cg, "");
-}
-
-/* Declares the indices of a task and returns how many tasks there are. */
-static const tn_sym *print_reduce_task(tn_cg *cg, const tn_reduce_nest *nest) {
-    tn_syms *syms = cg->syms;
-    uint32_t numbered = numbered_dims(nest);
-    const tn_sym *count = tn_sym_const(syms, 1);
-    for (uint32_t d = 0; d < numbered; d++)
-        count = tn_sym_mul(syms, count, nest->dims[d]);
-    const char *number = "task";
-    if (nest->lanes_along_kept) { /* a task is one vector along the last kept dim */
-        uint32_t lane_dim = nest->rank - 1;
-        const tn_sym *vectors =
-            tn_sym_ceildiv(syms, nest->dims[lane_dim], tn_sym_const(syms, cg->target->lanes));
-        const char *text = tn_cg_sym(cg, vectors);
-        tn_cg_line(cg, "const int64_t i%u = task %% %s * TN_W;", lane_dim, text);
-        tn_cg_line(cg, "const int64_t lanes = tn_min_i64(%s - i%u, TN_W);",
-                   tn_cg_sym(cg, nest->dims[lane_dim]), lane_dim);
-        number = tn_cg_text(cg, "(task / %s)", text);
-        count = tn_sym_mul(syms, count, vectors);
-    }
-    print_task_indices(cg, nest->dims, numbered, number);
-    return count;
-}
-
-void tn_nest_emit_reduce(tn_kernel_print *kernel, const char *name, const tn_reduce_nest *nest,
-                         tn_cg_kernel *out_kernel) {
-    tn_cg *cg = kernel->cg;
-    uint32_t numbered = numbered_dims(nest);
-    const char *source = tn_cg_text(cg, "%s_source", name),
-               *store = tn_cg_text(cg, "%s_store", name);
-    tn_nest_load_function(kernel, source, nest->rank, nest->source_builder, nest->source, NULL);
-    tn_nest_store_function(kernel, store, nest->rank - nest->reduced, 1, nest->builder, nest->expr,
-                           &nest->store);
-    tn_cg_function function;
-    tn_cg_begin_function(cg, &function,
-                         tn_cg_text(cg,
-                                    "void %s(void *const *buf, const int64_t *sym, int64_t "
-                                    "task_begin, int64_t task_end, void *scratch)",
-                                    name));
-    tn_cg_line(cg, "(void)scratch;");
-    tn_cg_line(cg, "for (int64_t task = task_begin; task < task_end; task++) {");
-    const tn_sym *count = print_reduce_task(cg, nest);
-    print_accumulation(cg, name, nest);
-    if (!nest->lanes_along_kept)
-        tn_cg_line(cg, "acc = tn_set_f(%s);", reduction_of(nest->prim).horizontal);
-    if (nest->prim == TN_PRIM_REDUCE_MEAN) {
-        const tn_sym *elems = tn_sym_const(cg->syms, 1);
-        for (uint32_t d = numbered; d < numbered + nest->reduced; d++)
-            elems = tn_sym_mul(cg->syms, elems, nest->dims[d]);
-        tn_cg_line(cg, "acc = acc / (float)%s;", tn_cg_sym(cg, elems));
-    }
-    const char *args = index_arguments(cg, numbered);
-    if (nest->lanes_along_kept)
-        tn_cg_line(cg, "%s(%s, i%u, lanes, acc);", store, args, nest->rank - 1);
-    else
-        tn_cg_line(cg, "%s(%s, 1, acc);", store, args);
-    tn_cg_close(cg, "");
-    tn_cg_end_function(cg, &function);
-    *out_kernel = (tn_cg_kernel){.task_count = count, .scratch_bytes = tn_sym_const(cg->syms, 0)};
 }

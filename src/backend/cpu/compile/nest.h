@@ -1,5 +1,5 @@
 /* nest.h: prints expressions as C: the bodies of load and store functions, and whole kernels for
- * pointwise work and reductions. */
+ * pointwise work. */
 #ifndef TN_CPU_NEST_H
 #define TN_CPU_NEST_H
 
@@ -35,14 +35,15 @@ typedef struct tn_store {
 } tn_store;
 
 /* "static inline void NAME(void *const *buf, const int64_t *sym, int64_t i0, ..., int64_t lanes,
- * tn_vf x0[, tn_vf x1])": computes expr from the anchor's vectors and stores it. rank: index
- * arguments. */
+ * tn_vf x0[, tn_vf x1])": computes expr from the anchor's vectors (of its dtype's class) and stores
+ * it. rank: index arguments. */
 void tn_nest_store_function(tn_kernel_print *kernel, const char *name, uint32_t rank,
                             uint32_t acc_count, tn_expr_builder *builder, const tn_expr *expr,
                             const tn_store *store);
-/* "static inline tn_vf NAME(void *const *buf, const int64_t *sym, int64_t i0, ..., int64_t lanes)".
- * row_store: of a kernel that reads a whole row through this function before it stores that row, in
- * the same space, and never reads it again; NULL of any other. */
+/* "static inline tn_vf NAME(void *const *buf, const int64_t *sym, int64_t i0, ..., int64_t lanes)",
+ * the vector being of the expression's class. row_store: of a kernel that reads a whole row through
+ * this function before it stores that row, in the same space, and never reads it again; NULL of any
+ * other. */
 void tn_nest_load_function(tn_kernel_print *kernel, const char *name, uint32_t rank,
                            tn_expr_builder *builder, const tn_expr *expr,
                            const tn_store *row_store);
@@ -63,23 +64,5 @@ void tn_nest_simplify(tn_syms *syms, tn_nest *nest);
 /* A kernel of one or more nests; the tasks of all are numbered one after the other. */
 void tn_nest_emit_pointwise(tn_kernel_print *kernel, const char *name, const tn_nest *nests,
                             size_t count, tn_cg_kernel *out_kernel);
-
-/* A kernel that reduces by prim (REDUCE_SUM, _MEAN, _MIN, _MAX) and stores `expr` (of acc 0) over
- * the kept dims. The space of `source` is the kept dims, then the reduced ones, along the last of
- * which vectors run; or, with lanes_along_kept, all kept dims but one, the reduced ones, and the
- * last kept dim, along which vectors run. */
-typedef struct tn_reduce_nest {
-    tn_prim prim;
-    uint32_t rank, reduced;
-    const tn_sym *dims[TN_MAX_RANK];
-    tn_expr_builder *source_builder;
-    const tn_expr *source;
-    tn_expr_builder *builder; /* over the kept dims */
-    const tn_expr *expr;
-    tn_store store;
-    bool lanes_along_kept;
-} tn_reduce_nest;
-void tn_nest_emit_reduce(tn_kernel_print *kernel, const char *name, const tn_reduce_nest *nest,
-                         tn_cg_kernel *out_kernel);
 
 #endif

@@ -4,8 +4,8 @@
  *   segment.c   storage, kernels and steps
  *   pointwise.c pointwise kernels
  *   in_place.c  results that are written over operands
- *   anchors.c   contractions, convolutions, attention, rows, pools, reductions, with the pointwise
- * work that follows fused into their stores
+ *   anchors.c   contractions, convolutions, attention, rows, pools, reductions, scans, sorts, with
+ *               the pointwise work that follows fused into their stores
  *
  * Values are emitted in the order of the graph. A value is stored when several kernels read it,
  * when a kernel wants its address, or when it leaves the engine; everything else is an expression
@@ -68,6 +68,8 @@ typedef enum tn_node_kind {
 } tn_node_kind;
 
 tn_node_kind tn_segment_kind(const tn_node *node);
+/* Whether results of a node but its first are used. */
+bool tn_node_has_other_uses(const tn_node *node);
 /* Fills segment->roles. */
 TN_MUST_USE tn_status tn_segment_assign_roles(tn_segment *segment);
 
@@ -144,6 +146,10 @@ TN_MUST_USE tn_status tn_segment_emit_copy(tn_segment *segment, const tn_value *
 
 /* ---- anchors.c ----------------------------------------------------------------------------------
  */
+
+/* ROWS or POINTERS where an anchor takes this node, which is no view and no expression; else PRIM.
+ */
+tn_node_kind tn_anchor_node_kind(const tn_node *node);
 
 /* Emits the kernel of an anchor that ends in `root` (its own result, or a pointwise value that
  * follows). out_is_fused false: the pointwise work could not be fused, nothing was emitted. Always
