@@ -34,6 +34,7 @@ class SessionOptions(ctypes.Structure):
         ("size", ctypes.c_size_t),
         ("threads", ctypes.c_uint32),
         ("spin_us", ctypes.c_uint32),
+        ("executor", ctypes.c_void_p),
     ]
 
 
@@ -105,7 +106,7 @@ class Engine:
         self.held = []  # memory that the context borrows
         self.env = self.make("tn_env_create", None)
         self.engine = self.make("tn_engine_load", self.env, engine_path.encode(), None)
-        options = SessionOptions(ctypes.sizeof(SessionOptions), threads, 200)
+        options = SessionOptions(ctypes.sizeof(SessionOptions), threads, 200, None)
         self.session = self.make("tn_session_create", self.engine, ctypes.byref(options))
         self.context = self.make("tn_context_create", self.session)
 
