@@ -53,9 +53,19 @@ static void note_use(null_compiler *c, uint32_t tensor) {
         buffer->last_step = c->pb->program.step_count;
 }
 
+/* What the next step makes. */
+static uint32_t add_result(null_compiler *c, const tn_type *type) {
+    const tn_sym *bytes = tn_sym_muli(c->graph->syms, tn_type_elems(c->graph->syms, type),
+                                      (int64_t)tn_dtype_bytes(type->dtype));
+    tn_rec_buffer buffer = {.kind = TN_BUFFER_ARENA,
+                            .bytes = tn_pb_sym(c->pb, bytes),
+                            .first_step = c->pb->program.step_count,
+                            .last_step = c->pb->program.step_count};
+    return add_tensor(c, type, NULL, tn_pb_buffer(c->pb, &buffer));
+}
+
 static tn_status add_step(null_compiler *c, const tn_node *node) {
     tn_rec_step step = {.kind = TN_STEP_PRIM, .prim = tn_pb_str(c->pb, node->op->name)};
-    uint32_t number = c->pb->program.step_count;
     uint32_t *list =
         tn_arena_alloc(c->pb->arena, node->operand_count + node->result_count + 1, sizeof *list);
     if (!list)
@@ -67,14 +77,7 @@ static tn_status add_step(null_compiler *c, const tn_node *node) {
     }
     step.operands = tn_pb_indices(c->pb, list, node->operand_count);
     for (uint32_t i = 0; i < node->result_count; i++) {
-        const tn_type *type = &node->results[i]->type;
-        const tn_sym *bytes = tn_sym_muli(c->graph->syms, tn_type_elems(c->graph->syms, type),
-                                          (int64_t)tn_dtype_bytes(type->dtype));
-        tn_rec_buffer buffer = {.kind = TN_BUFFER_ARENA,
-                                .bytes = tn_pb_sym(c->pb, bytes),
-                                .first_step = number,
-                                .last_step = number};
-        list[i] = add_tensor(c, type, NULL, tn_pb_buffer(c->pb, &buffer));
+        list[i] = add_result(c, &node->results[i]->type);
         c->tensors[node->results[i]->id] = list[i];
     }
     step.results = tn_pb_indices(c->pb, list, node->result_count);
@@ -110,6 +113,23 @@ static void add_copy(null_compiler *c, const tn_value *value, uint32_t to) {
     tn_pb_step(c->pb, &step);
 }
 
+/* States take their next contents after all else; the old content of one that is the next content
+ * of another is saved before any changes. */
+static void add_states(null_compiler *c) {
+    const tn_graph *graph = c->graph;
+    for (size_t i = 0; i < graph->state_count && !c->pb->status; i++) {
+        const tn_value *next = graph->states[i].next;
+        if (next->kind != TN_VALUE_STATE || next == graph->states[i].value)
+            continue;
+        uint32_t saved = add_result(c, &next->type);
+        add_copy(c, next, saved);
+        c->tensors[next->id] = saved;
+    }
+    for (size_t i = 0; i < graph->state_count && !c->pb->status; i++)
+        if (graph->states[i].next != graph->states[i].value)
+            add_copy(c, graph->states[i].next, c->pb->program.states[i].tensor);
+}
+
 tn_status tn_null_compile(tn_arena *arena, const tn_graph *graph, tn_pb *pb) {
     null_compiler c = {.graph = graph, .pb = pb};
     TN_ARENA_TRY(arena, c.tensors, graph->value_id_end + 1);
@@ -125,8 +145,6 @@ tn_status tn_null_compile(tn_arena *arena, const tn_graph *graph, tn_pb *pb) {
         TN_TRY(add_step(&c, node));
     for (size_t i = 0; i < graph->output_count && !pb->status; i++)
         add_copy(&c, graph->outputs[i].value, pb->program.outputs[i].tensor);
-    for (size_t i = 0; i < graph->state_count && !pb->status; i++)
-        if (graph->states[i].next && graph->states[i].next != graph->states[i].value)
-            add_copy(&c, graph->states[i].next, pb->program.states[i].tensor);
+    add_states(&c);
     return NULL;
 }
