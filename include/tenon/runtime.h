@@ -226,8 +226,10 @@ TN_API TN_MUST_USE tn_status tn_context_set_output(tn_context *context, size_t i
 TN_API TN_MUST_USE tn_status tn_context_infer_outputs(tn_context *context);
 /* Runs. Allocates nothing when input shapes are those of the run before. Besides the above:
  * TN_OUT_OF_RANGE for an index computed by the model that lies outside, TN_OUT_OF_MEMORY, and what
- * an executor's callback returns, with operator and node. After an error the outputs' contents are
- * undefined and the context stays usable. A context is not re-entrant: from inside its executor's
+ * an executor's callback returns, with operator and node. After an error the contents of outputs
+ * and states are undefined (states change where they lie, so some may have changed, in part, and
+ * others not; tn_context_reset_state gives them their first content again), and the context stays
+ * usable. A context is not re-entrant: from inside its executor's
  * callbacks this is TN_INVALID_ARGUMENT. */
 TN_API TN_MUST_USE tn_status tn_context_run(tn_context *context);
 /* Output i: valid after tn_context_infer_outputs (shape) or tn_context_run (content), until the

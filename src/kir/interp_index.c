@@ -101,11 +101,18 @@ static tn_status run_indexed(const tn_interp_call *call, const tn_tensor *addres
     return NULL;
 }
 
+/* The result begins as a copy of x, unless it lies where x does. */
+static void copy_unless_in_place(const tn_tensor *x, const tn_tensor *result) {
+    if (x->data != result->data ||
+        memcmp(x->strides, result->strides, x->rank * sizeof *x->strides) != 0)
+        tn_tensor_copy(x, result);
+}
+
 static tn_status run_scatter_slice(const tn_interp_call *call) {
     const tn_tensor *x = tn_interp_operand(call, 0), *src = tn_interp_operand(call, 1);
     const int64_t *starts = call->args[2].ints, *steps = call->args[3].ints;
     tn_tensor part = call->results[0];
-    tn_tensor_copy(x, &call->results[0]);
+    copy_unless_in_place(x, &part);
     for (uint32_t d = 0; d < x->rank; d++) {
         int64_t size = src->dims[d];
         if (starts[d] < 0 || (size > 0 && (starts[d] >= x->dims[d] ||
@@ -130,7 +137,7 @@ tn_status tn_interp_index(const tn_interp_call *call) {
     case TN_PRIM_GATHER:
         return run_indexed(call, x, &call->results[0], (uint32_t)call->args[2].i, TN_STR("none"));
     default:
-        tn_tensor_copy(x, &call->results[0]);
+        copy_unless_in_place(x, &call->results[0]);
         return run_indexed(call, &call->results[0], tn_interp_operand(call, 2),
                            (uint32_t)call->args[3].i, call->args[4].s);
     }

@@ -228,13 +228,25 @@ static bool is_over(const describer *d, uint32_t index) {
            d->arena_offsets[index] == d->arena_offsets[buffer->over - 1];
 }
 
-/* Whether a kernel's step writes a result over an operand. */
+static bool has_result_in(const tn_program *p, const tn_rec_step *step, uint32_t buffer) {
+    for (uint32_t i = 0; i < step->results.count; i++)
+        if (p->tensors[p->indices[step->results.first + i]].buffer == buffer)
+            return true;
+    return false;
+}
+
+/* Whether a step writes a result over an operand. */
 static bool is_in_place(const describer *d, uint32_t index) {
     const tn_program *p = d->program;
     const tn_rec_step *step = &p->steps[index];
-    for (uint32_t i = 0; i < step->buffers.count; i++) {
+    for (uint32_t i = 0; step->kind == TN_STEP_KERNEL && i < step->buffers.count; i++) {
         uint32_t buffer = p->indices[step->buffers.first + i];
         if (p->buffers[buffer].first_step == index && is_over(d, buffer))
+            return true;
+    }
+    for (uint32_t i = 0; step->kind == TN_STEP_PRIM && i < step->operands.count; i++) {
+        uint32_t operand = p->indices[step->operands.first + i];
+        if (operand != TN_NO_INDEX && has_result_in(p, step, p->tensors[operand].buffer))
             return true;
     }
     return false;
@@ -261,8 +273,8 @@ static void write_steps(describer *d) {
             write_rec_str(d, "summary", p->kernels[step->kernel].summary);
             tn_json_write_i64(&d->json, "tasks", d->values[step->task_count]);
             tn_json_write_i64(&d->json, "scratch_bytes", d->values[step->scratch_bytes]);
-            tn_json_write_bool(&d->json, "in_place", is_in_place(d, i));
         }
+        tn_json_write_bool(&d->json, "in_place", is_in_place(d, i));
         tn_json_write_i64(&d->json, "flops", d->values[step->flops]);
         tn_json_write_i64(&d->json, "bytes_read", d->values[step->bytes_read]);
         tn_json_write_i64(&d->json, "bytes_written", d->values[step->bytes_written]);

@@ -16,6 +16,7 @@ typedef struct tn_anchor_attempt {
     const tn_chain *chain; /* from root to the iteration space */
     tn_expr_builder builder;
     const tn_expr *expr;
+    uint32_t state; /* buffer of the state that root may be written to; TN_NO_INDEX: none */
     tn_stored stored;
     tn_store store;
     struct tn_anchor_attempt *other; /* stores the node's second result; NULL: nobody does */

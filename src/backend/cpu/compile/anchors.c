@@ -140,6 +140,21 @@ static tn_status build_root(tn_anchor_attempt *a, bool *out_is_built) {
     return NULL;
 }
 
+/* Makes the state whose next content root is the storage, if the kernel may write there. */
+static bool store_in_state(tn_anchor_attempt *a) {
+    if (a->state == TN_NO_INDEX)
+        return false;
+    tn_place place = {.is_stored = true, .buffer = a->state};
+    tn_store store = {.buffer = a->state, .dtype = a->root->type.dtype};
+    tn_layout_dense(a->s->syms, &a->root->type, NULL, &place.layout);
+    if (!apply_all(a->s->syms, &place.layout, a->chain, &store.layout) ||
+        !tn_segment_may_write(&a->builder, &store))
+        return false;
+    a->stored = (tn_stored){a->root, place};
+    a->store = store;
+    return true;
+}
+
 /* Storage for root, in the first order that can be written from the iteration space. natural: the
  * order in which the anchor produces (of the result's dims). */
 static bool choose_storage(tn_anchor_attempt *a, const uint32_t *natural) {
@@ -148,6 +163,8 @@ static bool choose_storage(tn_anchor_attempt *a, const uint32_t *natural) {
     bool is_output = s->output_of[a->root->id] != TN_NO_INDEX;
     const uint32_t *orders[3];
     uint32_t count = 0;
+    if (store_in_state(a))
+        return true;
     if (!is_output && tn_segment_preferred_order(s, a->root, preferred))
         orders[count++] = preferred;
     if (!is_output && natural && a->root->type.rank == a->result->type.rank)
@@ -175,6 +192,7 @@ tn_status tn_anchor_prepare(tn_anchor_attempt *a, const uint32_t *natural, bool 
         return NULL;
     bool is_built = false;
     TN_TRY(build_root(a, &is_built));
+    TN_TRY(tn_segment_next_buffer(a->s, a->root, &a->state));
     *out_is_ready = is_built && choose_storage(a, natural);
     return NULL;
 }

@@ -36,11 +36,15 @@ uint32_t tn_kernel_buf(tn_kernel_print *kernel, uint32_t program_buffer) {
     return add_arg(kernel, program_buffer, TN_NO_INDEX);
 }
 
+bool tn_nest_is_in_step(const tn_expr *expr, const tn_store *store) {
+    return expr->kind == TN_EXPR_LOAD && expr->dtype == store->dtype &&
+           tn_layout_equal(&expr->layout, &store->layout);
+}
+
 /* The position of what a load reads, at the point that ends in this store (NULL: at others, too).
  */
 static uint32_t loaded_buf(tn_kernel_print *kernel, const tn_expr *load, const tn_store *store) {
-    bool is_in_step =
-        store && load->dtype == store->dtype && tn_layout_equal(&load->layout, &store->layout);
+    bool is_in_step = store && tn_nest_is_in_step(load, store);
     return add_arg(kernel, load->buffer, is_in_step ? store->buffer : TN_NO_INDEX);
 }
 

@@ -34,6 +34,10 @@ typedef struct tn_store {
     tn_layout layout; /* over the iteration space */
 } tn_store;
 
+/* Whether what an expression of that space reads lies, in its buffer, where the store writes in its
+ * own: the two may be one. */
+bool tn_nest_is_in_step(const tn_expr *expr, const tn_store *store);
+
 /* "static inline void NAME(void *const *buf, const int64_t *sym, int64_t i0, ..., int64_t lanes,
  * tn_vf x0[, tn_vf x1])": computes expr from the anchor's vectors (of its dtype's class) and stores
  * it. rank: index arguments. */

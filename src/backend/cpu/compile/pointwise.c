@@ -11,6 +11,7 @@ typedef struct nest_list {
     tn_nest *nests;
     size_t count, capacity;
     bool is_impossible; /* the value has to run on the interpreter */
+    bool is_part;       /* the rest of the value lies in its place already */
 } nest_list;
 
 /* A part of the value's index space. */
@@ -139,6 +140,18 @@ static void pointwise_order(const tn_segment *s, const tn_value *value, const tn
     *inout_is_found = true;
 }
 
+static const tn_sym *bytes_of_nests(tn_segment *s, const nest_list *list) {
+    const tn_sym *bytes = tn_sym_const(s->syms, 0);
+    for (size_t i = 0; i < list->count; i++) {
+        const tn_nest *nest = &list->nests[i];
+        const tn_sym *size = tn_sym_const(s->syms, (int64_t)tn_dtype_bytes(nest->store.dtype));
+        for (uint32_t d = 0; d < nest->rank; d++)
+            size = tn_sym_mul(s->syms, size, nest->dims[d]);
+        bytes = tn_sym_add(s->syms, bytes, size);
+    }
+    return bytes;
+}
+
 /* Emits one kernel that stores these values by their nests. */
 static tn_status emit_nests(tn_segment *s, nest_list *const *lists, const tn_stored *stored,
                             size_t count) {
@@ -152,6 +165,8 @@ static tn_status emit_nests(tn_segment *s, nest_list *const *lists, const tn_sto
     for (size_t i = 0; i < count; i++) {
         tn_step_info part;
         TN_TRY(tn_segment_describe(s, stored[i].value, NULL, &part));
+        if (lists[i]->is_part)
+            part.bytes_written = bytes_of_nests(s, lists[i]);
         for (size_t n = 0; n < lists[i]->count; n++) {
             tn_segment_account(s, stored[i].value, &lists[i]->nests[n].builder, &part);
             tn_nest_simplify(s->syms, &lists[i]->nests[n]);
@@ -235,17 +250,53 @@ static const tn_value *find_sibling(const tn_segment *s, const tn_value *root) {
     return NULL;
 }
 
+/* Whether the nests may write over the state that they read; leaves those out that would write what
+ * lies there already. */
+static bool may_write_state(nest_list *list, uint32_t state) {
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++)
+        if (!tn_segment_may_write(&list->nests[i].builder, &list->nests[i].store))
+            return false;
+    for (size_t i = 0; i < list->count; i++) {
+        const tn_expr *expr = list->nests[i].expr;
+        if (expr->kind != TN_EXPR_LOAD || expr->buffer != state)
+            list->nests[kept++] = list->nests[i];
+    }
+    list->is_part = kept < list->count;
+    list->count = kept;
+    return !list->is_impossible && kept > 0;
+}
+
+/* Nests that write the value where the state lies whose next content it is; no nests: it cannot
+ * be done. */
+static tn_status build_in_state(tn_segment *s, const tn_value *value, tn_stored *out_stored,
+                                nest_list *list) {
+    uint32_t state = TN_NO_INDEX;
+    TN_TRY(tn_segment_next_buffer(s, value, &state));
+    if (state == TN_NO_INDEX)
+        return NULL;
+    out_stored->place = (tn_place){.is_stored = true, .buffer = state};
+    tn_layout_dense(s->syms, &value->type, NULL, &out_stored->place.layout);
+    TN_TRY(build_nests(s, value, &out_stored->place, list));
+    if (!may_write_state(list, state))
+        *list = (nest_list){0};
+    return NULL;
+}
+
 static tn_status build_stored(tn_segment *s, const tn_value *value, bool is_row_major,
                               tn_stored *out_stored, nest_list **out_list) {
+    out_stored->value = value;
+    TN_ARENA_TRY(s->arena, *out_list, 1);
+    TN_TRY(build_in_state(s, value, out_stored, *out_list));
+    if ((*out_list)->count > 0)
+        return NULL;
     uint32_t order[TN_MAX_RANK];
     bool is_ordered = !is_row_major && tn_segment_preferred_order(s, value, order);
     if (!is_row_major && value->def)
         for (uint32_t i = 0; i < value->def->operand_count && !is_ordered; i++)
             if (value->def->operands[i])
                 pointwise_order(s, value, value->def->operands[i], order, &is_ordered);
-    out_stored->value = value;
     tn_segment_store(s, value, is_ordered ? order : NULL, &out_stored->place);
-    TN_ARENA_TRY(s->arena, *out_list, 1);
     return build_nests(s, value, &out_stored->place, *out_list);
 }
 

@@ -352,6 +352,26 @@ static uint32_t tensor_record(tn_segment *s, const tn_value *value, const tn_pla
     return tn_pb_tensor(s->pb, &tensor);
 }
 
+/* Where result i of a primitive goes: into the state whose next content it is, or memory of its
+ * own.
+ */
+static tn_status place_result(tn_segment *s, const tn_node *node, uint32_t i,
+                              const tn_place *operands, tn_place *out_place) {
+    const tn_value *result = node->results[i];
+    uint32_t state = TN_NO_INDEX;
+    TN_TRY(tn_segment_next_buffer(s, result, &state));
+    for (uint32_t k = 0; k < node->operand_count; k++)
+        if (node->operands[k] && operands[k].buffer == state)
+            state = TN_NO_INDEX;
+    if (state == TN_NO_INDEX) {
+        tn_segment_store(s, result, NULL, out_place);
+        return NULL;
+    }
+    *out_place = (tn_place){.is_stored = true, .buffer = state};
+    tn_layout_dense(s->syms, &result->type, NULL, &out_place->layout);
+    return NULL;
+}
+
 tn_status tn_segment_emit_prim(tn_segment *s, const tn_node *node) {
     if (s->is_emitted[node->id] && s->places[node->results[0]->id].is_stored)
         return NULL;
@@ -364,20 +384,26 @@ tn_status tn_segment_emit_prim(tn_segment *s, const tn_node *node) {
     for (uint32_t i = 0; i < node->operand_count; i++)
         if (node->operands[i])
             TN_TRY(tn_segment_place(s, node->operands[i], &places[i]));
+    bool is_update = false;
+    TN_TRY(tn_segment_may_update(s, node, places, &is_update));
     tn_rec_step step = {.kind = TN_STEP_PRIM, .prim = tn_pb_str(s->pb, node->op->name)};
     const tn_sym *read = tn_sym_const(s->syms, 0), *written = read;
     for (uint32_t i = 0; i < node->operand_count; i++) {
         operands[i] =
             node->operands[i] ? tensor_record(s, node->operands[i], &places[i]) : TN_NO_INDEX;
-        if (node->operands[i])
+        if (node->operands[i] && !(is_update && i == 0))
             read = tn_sym_add(s->syms, read, bytes_of(s, &node->operands[i]->type));
     }
     for (uint32_t i = 0; i < node->result_count; i++) {
-        tn_place place;
-        tn_segment_store(s, node->results[i], NULL, &place);
+        tn_place place = places[0];
+        if (!is_update)
+            TN_TRY(place_result(s, node, i, places, &place));
         s->places[node->results[i]->id] = place;
         results[i] = tensor_record(s, node->results[i], &place);
-        written = tn_sym_add(s->syms, written, bytes_of(s, &node->results[i]->type));
+        const tn_value *content = is_update
+                                      ? node->operands[node->operand_count - 1] /* the source */
+                                      : node->results[i];
+        written = tn_sym_add(s->syms, written, bytes_of(s, &content->type));
     }
     step.operands = tn_pb_indices(s->pb, operands, node->operand_count);
     step.results = tn_pb_indices(s->pb, results, node->result_count);
@@ -476,11 +502,7 @@ tn_status tn_segment_emit(tn_segment *s) {
         if (s->places[value->id].buffer != buffer || !s->places[value->id].is_stored)
             TN_TRY(tn_segment_emit_copy(s, value, buffer));
     }
-    for (size_t i = 0; i < s->graph->state_count; i++) {
-        const tn_state *state = &s->graph->states[i];
-        if (state->next && state->next != state->value)
-            TN_TRY(tn_segment_emit_copy(s, state->next, s->places[state->value->id].buffer));
-    }
+    TN_TRY(tn_segment_emit_states(s));
     close_buffers(s);
     tn_segment_choose_heirs(s);
     return NULL;

@@ -3,7 +3,7 @@
  *   roles.c     which values get memory of their own, and which are computed where they are used
  *   segment.c   storage, kernels and steps
  *   pointwise.c pointwise kernels
- *   in_place.c  results that are written over operands
+ *   in_place.c  results that are written over operands, states that change where they lie
  *   anchors.c   contractions, convolutions, attention, rows, pools, reductions, scans, sorts, with
  *               the pointwise work that follows fused into their stores
  *
@@ -132,6 +132,20 @@ void tn_segment_account(tn_segment *segment, const tn_value *root, const tn_expr
 TN_MUST_USE tn_status tn_segment_note_heir(tn_segment *segment, uint32_t operand, uint32_t result);
 /* After the last step: sets the `over` of buffers. */
 void tn_segment_choose_heirs(tn_segment *segment);
+
+/* Whether a node is a scatter that may write into its first operand (stored, like the others, at
+ * `operands`), because nothing else has yet to read that; its result then lies there. */
+TN_MUST_USE tn_status tn_segment_may_update(tn_segment *segment, const tn_node *node,
+                                            const tn_place *operands, bool *out_may);
+/* The buffer of the state whose next content a value is, if nothing has yet to read the old one but
+ * the value's own node, a primitive or pointwise work; else TN_NO_INDEX. What is written there is
+ * row-major. */
+TN_MUST_USE tn_status tn_segment_next_buffer(tn_segment *segment, const tn_value *value,
+                                             uint32_t *out_buffer);
+/* Whether expressions read the stored buffer, if they do, only at the point that writes it. */
+bool tn_segment_may_write(const tn_expr_builder *builder, const tn_store *store);
+/* After all outputs: copies the next contents that do not lie in their states yet. */
+TN_MUST_USE tn_status tn_segment_emit_states(tn_segment *segment);
 
 /* ---- pointwise.c --------------------------------------------------------------------------------
  */
