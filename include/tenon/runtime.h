@@ -88,7 +88,8 @@ typedef struct tn_io_info {
     const char *name;
     tn_dtype dtype;
     uint32_t rank;
-    int64_t dims[TN_MAX_RANK]; /* -1 for a dimension that depends on the inputs' shapes */
+    /* -1 for a dimension that depends on the inputs' shapes, or for outputs on their content */
+    int64_t dims[TN_MAX_RANK];
     /* Smallest and largest size; dims_max INT64_MAX: unbounded. For outputs the bounds are known
      * only for plain symbols. */
     int64_t dims_min[TN_MAX_RANK], dims_max[TN_MAX_RANK];
@@ -150,7 +151,8 @@ typedef struct tn_call {
     /* To be computed. data is memory of the shape and dtype that the model declares, row-major: the
      * executor writes there, or points data to memory of its own of the same shape and dtype,
      * row-major, and sets `held`, which keeps that memory alive: it is then read in place, without
-     * a copy. Memory that is not held, or is an operand's, is copied when run has returned. */
+     * a copy. Memory that is not held, or is an operand's, is copied when run has returned. A size
+     * that the call decides on is -1 in shape, and data NULL: run sets both. */
     DLTensor *results;
     void *held; /* NULL before run; given to release once nothing reads the results any more */
 } tn_call;
@@ -220,11 +222,12 @@ TN_API TN_MUST_USE tn_status tn_context_set_input(tn_context *context, size_t i,
  * context. */
 TN_API TN_MUST_USE tn_status tn_context_set_output(tn_context *context, size_t i,
                                                    const DLTensor *tensor);
-/* Computes the shape of every output for the inputs set so far, without running.
+/* Computes the shape of every output for the inputs set so far, without running: -1 for sizes that
+ * depend on data.
  * TN_INVALID_ARGUMENT names an input that is missing, or two inputs that disagree on a symbolic
  * size. */
 TN_API TN_MUST_USE tn_status tn_context_infer_outputs(tn_context *context);
-/* Runs. Allocates nothing when input shapes are those of the run before. Besides the above:
+/* Runs. Allocates nothing when all sizes are those of the run before. Besides the above:
  * TN_OUT_OF_RANGE for an index computed by the model that lies outside, TN_OUT_OF_MEMORY, and what
  * an executor's callback returns, with operator and node. After an error the contents of outputs
  * and states are undefined (states change where they lie, so some may have changed, in part, and
@@ -233,12 +236,14 @@ TN_API TN_MUST_USE tn_status tn_context_infer_outputs(tn_context *context);
  * callbacks this is TN_INVALID_ARGUMENT. */
 TN_API TN_MUST_USE tn_status tn_context_run(tn_context *context);
 /* Output i: valid after tn_context_infer_outputs (shape) or tn_context_run (content), until the
- * next run or shape change. shape and strides are borrowed from the context. */
+ * next run or shape change; sizes that depend on data are those of the last run. shape and strides
+ * are borrowed from the context. */
 TN_API TN_MUST_USE tn_status tn_context_get_output(tn_context *context, size_t i,
                                                    DLTensor *out_tensor);
 /* Puts every state (a buffer that the model changes, like a cache) back to its first content. */
 TN_API TN_MUST_USE tn_status tn_context_reset_state(tn_context *context);
-/* Bytes of the context's arena for the current shapes, and the largest sum of values alive at
+/* Bytes of the context's arena for the current shapes (without what is planned when a call has
+ * decided on its size), and the largest sum of values alive at
  * once. */
 TN_API TN_MUST_USE tn_status tn_context_memory(tn_context *context, size_t *out_arena_bytes,
                                                size_t *out_live_bytes);

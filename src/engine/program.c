@@ -1,4 +1,4 @@
-/* program.c: checking a program's records once, and evaluating its shape program.
+/* program.c: checking a program's records once.
  *
  * Everything that the runtime later uses as an index, a range or a kind is checked here against the
  * size of the array it points into, so no other code needs to. */
@@ -58,8 +58,8 @@ static tn_status list_in(const checker *c, const char *field, tn_rec_range range
 }
 
 static tn_status verify_instr(const checker *c, const tn_rec_instr *instr) {
-    TN_TRY(below(c, "operation", instr->op, TN_SHAPE_SELECT + 1));
-    if (instr->op == TN_SHAPE_CONST)
+    TN_TRY(below(c, "operation", instr->op, TN_SHAPE_RESULT + 1));
+    if (instr->op == TN_SHAPE_CONST || instr->op == TN_SHAPE_RESULT) /* checked with the calls */
         return NULL;
     if (instr->op == TN_SHAPE_INPUT) {
         TN_TRY(below(c, "input", instr->a, c->program->input_count));
@@ -242,6 +242,16 @@ static tn_status verify_call_step(const checker *c, const tn_rec_step *step) {
     return verify_access(c, step->results, true);
 }
 
+static tn_status verify_result_size(const checker *c, const tn_rec_instr *instr) {
+    const tn_program *p = c->program;
+    if (instr->op != TN_SHAPE_RESULT)
+        return NULL;
+    TN_TRY(below(c, "call", instr->a, p->call_count));
+    tn_rec_range results = p->steps[p->calls[instr->a].step].results;
+    TN_TRY(below(c, "result", instr->b, results.count));
+    return below(c, "dimension", instr->c, p->tensors[p->indices[results.first + instr->b]].rank);
+}
+
 static tn_status verify_call(const checker *c, const tn_rec_call *call) {
     const tn_program *p = c->program;
     TN_TRY(text_in(c, "operator", call->op));
@@ -364,73 +374,8 @@ tn_status tn_program_verify(const tn_program *p) {
     c.record = "call";
     for (c.index = 0; c.index < p->call_count; c.index++)
         TN_TRY(verify_call(&c, &p->calls[c.index]));
+    c.record = "shape instruction";
+    for (c.index = 0; c.index < p->instr_count; c.index++)
+        TN_TRY(verify_result_size(&c, &p->instrs[c.index]));
     return verify_names(p);
-}
-
-/* ---- shape program --------------------------------------------------------------------------- */
-
-static bool floor_divide(int64_t a, int64_t b, int64_t *out_quotient, int64_t *out_remainder) {
-    if (b == 0 || (a == INT64_MIN && b == -1))
-        return false;
-    int64_t quotient = a / b, remainder = a % b;
-    if (remainder != 0 && (remainder < 0) != (b < 0)) {
-        quotient -= 1;
-        remainder += b;
-    }
-    *out_quotient = quotient;
-    *out_remainder = remainder;
-    return true;
-}
-
-static bool eval_instr(const tn_rec_instr *instr, const int64_t *v, int64_t *out) {
-    int64_t unused;
-    switch ((tn_shape_op)instr->op) {
-    case TN_SHAPE_ADD:
-        return tn_add_i64(v[instr->a], v[instr->b], out);
-    case TN_SHAPE_MUL:
-        return tn_mul_i64(v[instr->a], v[instr->b], out);
-    case TN_SHAPE_FLOORDIV:
-        return floor_divide(v[instr->a], v[instr->b], out, &unused);
-    case TN_SHAPE_MOD:
-        return floor_divide(v[instr->a], v[instr->b], &unused, out);
-    case TN_SHAPE_MIN:
-        *out = v[instr->a] < v[instr->b] ? v[instr->a] : v[instr->b];
-        return true;
-    case TN_SHAPE_MAX:
-        *out = v[instr->a] > v[instr->b] ? v[instr->a] : v[instr->b];
-        return true;
-    case TN_SHAPE_EQ:
-        *out = v[instr->a] == v[instr->b];
-        return true;
-    case TN_SHAPE_LT:
-        *out = v[instr->a] < v[instr->b];
-        return true;
-    case TN_SHAPE_LE:
-        *out = v[instr->a] <= v[instr->b];
-        return true;
-    case TN_SHAPE_SELECT:
-        *out = v[instr->a] ? v[instr->b] : v[instr->c];
-        return true;
-    case TN_SHAPE_CONST:
-    case TN_SHAPE_INPUT:
-        break;
-    }
-    *out = instr->value;
-    return true;
-}
-
-tn_status tn_program_eval(const tn_program *program, const int64_t (*input_dims)[TN_MAX_RANK],
-                          int64_t *out_values) {
-    for (uint32_t i = 0; i < program->instr_count; i++) {
-        const tn_rec_instr *instr = &program->instrs[i];
-        if (instr->op == TN_SHAPE_INPUT)
-            out_values[i] = input_dims[instr->a][instr->b];
-        else if (!eval_instr(instr, out_values, &out_values[i]))
-            return tn_error_make(TN_OUT_OF_RANGE,
-                                 "shape instruction %u: operation %u of %lld and %lld overflows or "
-                                 "divides by zero",
-                                 i, instr->op, (long long)out_values[instr->a],
-                                 (long long)out_values[instr->b]);
-    }
-    return NULL;
 }

@@ -3,7 +3,8 @@
  * place after verifying every index once.
  *
  * Sizes are values of the *shape program*: a list of instructions over int64, evaluated from first
- * to last when a context's input shapes change; value i is the result of instruction i. Constants,
+ * to last when a context's input shapes change (those that depend on a call's results, when it has
+ * been made); value i is the result of instruction i. Constants,
  * symbols and expressions are all values, so every size, stride, offset and count in the records is
  * one index.
  *
@@ -42,6 +43,7 @@ typedef enum tn_shape_op {
     TN_SHAPE_LT = 9,
     TN_SHAPE_LE = 10,
     TN_SHAPE_SELECT = 11, /* a ? b : c */
+    TN_SHAPE_RESULT = 12, /* size of dim c of result b of call a, known once that has been made */
 } tn_shape_op;
 
 typedef struct tn_rec_instr {
@@ -53,7 +55,7 @@ typedef struct tn_rec_instr {
 /* A symbolic dimension: its value and what it must satisfy. */
 typedef struct tn_rec_symbol {
     tn_rec_str name;
-    uint32_t value; /* a TN_SHAPE_INPUT instruction */
+    uint32_t value; /* a TN_SHAPE_INPUT or TN_SHAPE_RESULT instruction */
     uint32_t reserved;
     int64_t min, max; /* INT64_MAX: unbounded */
 } tn_rec_symbol;
@@ -209,10 +211,16 @@ static inline tn_str tn_program_str(const tn_program *program, tn_rec_str s) {
  * trust them. TN_CORRUPT names record, field, seen and limit. */
 TN_MUST_USE tn_status tn_program_verify(const tn_program *program);
 
-/* Evaluates the shape program. input_dims: TN_MAX_RANK sizes per input; values: instr_count
- * results. TN_OUT_OF_RANGE on overflow or division by zero, naming the instruction. */
+/* A value's round is the number of calls that must have been made before it is known: 0 if it
+ * follows from the inputs' shapes. out_rounds: instr_count. */
+void tn_program_rounds(const tn_program *program, uint32_t *out_rounds);
+
+/* Evaluates the values of one round (rounds NULL: of all). input_dims: TN_MAX_RANK sizes per input;
+ * inout_values: instr_count, those of earlier rounds and of TN_SHAPE_RESULT given. TN_OUT_OF_RANGE
+ * on overflow or division by zero, naming the instruction. */
 TN_MUST_USE tn_status tn_program_eval(const tn_program *program,
                                       const int64_t (*input_dims)[TN_MAX_RANK],
-                                      int64_t *out_values);
+                                      const uint32_t *rounds, uint32_t round,
+                                      int64_t *inout_values);
 
 #endif

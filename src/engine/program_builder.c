@@ -148,11 +148,11 @@ uint32_t tn_pb_sym(tn_pb *pb, const tn_sym *expr) {
     if (known)
         return (uint32_t)(known - 1);
     if (expr->kind == TN_SYM_VAR) {
-        tn_pb_fail(pb,
-                   tn_error_make(TN_UNSUPPORTED,
-                                 "symbolic size %.*s is bound by no input's dimension; sizes that "
-                                 "depend on data cannot be compiled",
-                                 TN_STR_ARG(expr->name)));
+        tn_pb_fail(
+            pb, tn_error_make(TN_UNSUPPORTED,
+                              "symbolic size %.*s is the size of no input's dimension, nor of a "
+                              "call's result; other sizes that depend on data cannot be compiled",
+                              TN_STR_ARG(expr->name)));
         return 0;
     }
     tn_rec_instr instr = {.op = shape_op(expr->kind)};
@@ -174,17 +174,26 @@ uint32_t tn_pb_sym(tn_pb *pb, const tn_sym *expr) {
     return index;
 }
 
-void tn_pb_bind_symbol(tn_pb *pb, const tn_sym *symbol, uint32_t input, uint32_t dim) {
+static void bind(tn_pb *pb, const tn_sym *symbol, const tn_rec_instr *instr) {
     uint64_t key = (uint64_t)(uintptr_t)symbol;
     if (pb->status || tn_map_get_u64(&pb->sym_values, key))
         return;
-    uint32_t value = add_instr(pb, &(tn_rec_instr){.op = TN_SHAPE_INPUT, .a = input, .b = dim});
+    uint32_t value = add_instr(pb, instr);
     tn_pb_fail(pb, tn_map_set_u64(&pb->sym_values, key, (void *)(uintptr_t)(value + 1)));
     tn_rec_symbol record = {.name = tn_pb_str(pb, symbol->name),
                             .value = value,
                             .min = symbol->min,
                             .max = symbol->max};
     APPEND(pb, symbols, symbol_count, &record);
+}
+
+void tn_pb_bind_input(tn_pb *pb, const tn_sym *symbol, uint32_t input, uint32_t dim) {
+    bind(pb, symbol, &(tn_rec_instr){.op = TN_SHAPE_INPUT, .a = input, .b = dim});
+}
+
+void tn_pb_bind_result(tn_pb *pb, const tn_sym *symbol, uint32_t call, uint32_t result,
+                       uint32_t dim) {
+    bind(pb, symbol, &(tn_rec_instr){.op = TN_SHAPE_RESULT, .a = call, .b = result, .c = dim});
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -298,6 +307,12 @@ static tn_rec_arg arg_record(tn_pb *pb, const tn_arg *arg) {
 }
 
 uint32_t tn_pb_call(tn_pb *pb, const tn_node *node) {
+    uint32_t number = 0; /* as sizes are bound to it */
+    for (const tn_node *at = node->prev; at; at = at->prev)
+        number += tn_node_prim(at) == TN_PRIM_CALL;
+    if (number != pb->program.call_count)
+        tn_pb_fail(pb, tn_error_make(TN_INTERNAL, "call %u of the graph is made as number %u",
+                                     number, pb->program.call_count));
     tn_rec_call call = {.op = tn_pb_str(pb, node->args[TN_CALL_OP].s),
                         .arguments = tn_pb_str(pb, node->args[TN_CALL_ARGUMENTS].s),
                         .ints = value_list(pb, &node->args[TN_CALL_INTS]),

@@ -34,7 +34,10 @@ tn_rec_str tn_pb_str(tn_pb *pb, tn_str text);
 /* Values of the shape program. Symbols must have been bound before an expression names them. */
 uint32_t tn_pb_const(tn_pb *pb, int64_t value);
 uint32_t tn_pb_sym(tn_pb *pb, const tn_sym *expr);
-void tn_pb_bind_symbol(tn_pb *pb, const tn_sym *symbol, uint32_t input, uint32_t dim);
+void tn_pb_bind_input(tn_pb *pb, const tn_sym *symbol, uint32_t input, uint32_t dim);
+/* call: its number, in the order of the graph. */
+void tn_pb_bind_result(tn_pb *pb, const tn_sym *symbol, uint32_t call, uint32_t result,
+                       uint32_t dim);
 
 /* Each appends one record and returns its index. */
 uint32_t tn_pb_buffer(tn_pb *pb, const tn_rec_buffer *buffer);

@@ -3,12 +3,28 @@
 
 #include <string.h>
 
+#include "kir/prim.h"
+
 static void bind_symbols(tn_pb *pb, const tn_graph *graph) {
     for (size_t i = 0; i < graph->input_count; i++) {
         const tn_type *type = &graph->inputs[i]->type;
         for (uint32_t d = 0; d < type->rank; d++)
             if (type->dims[d]->kind == TN_SYM_VAR)
-                tn_pb_bind_symbol(pb, type->dims[d], (uint32_t)i, d);
+                tn_pb_bind_input(pb, type->dims[d], (uint32_t)i, d);
+    }
+}
+
+/* What is bound already follows from an input or an earlier result. */
+static void bind_results(tn_pb *pb, const tn_graph *graph) {
+    uint32_t call = 0;
+    for (const tn_node *node = graph->first; node; node = node->next) {
+        if (tn_node_prim(node) != TN_PRIM_CALL)
+            continue;
+        for (uint32_t r = 0; r < node->result_count; r++)
+            for (uint32_t d = 0; d < node->results[r]->type.rank; d++)
+                if (node->results[r]->type.dims[d]->kind == TN_SYM_VAR)
+                    tn_pb_bind_result(pb, node->results[r]->type.dims[d], call, r, d);
+        call++;
     }
 }
 
@@ -86,6 +102,7 @@ tn_status tn_pb_add_graph(tn_pb *pb, const tn_graph *graph, tn_graph_buffers *ou
     TN_ARENA_TRY(pb->arena, out_buffers->states, graph->state_count + 1);
     pb->program.name = tn_pb_str(pb, graph->name);
     bind_symbols(pb, graph);
+    bind_results(pb, graph);
     for (uint32_t i = 0; i < graph->input_count; i++) {
         const tn_value *value = graph->inputs[i];
         tn_rec_io io = {.name = tn_pb_str(pb, value->name), .mutates_input = TN_NO_INDEX};

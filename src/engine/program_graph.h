@@ -11,7 +11,8 @@ typedef struct tn_graph_buffers {
     uint32_t *inputs, *outputs, *states;
 } tn_graph_buffers;
 
-/* Binds every symbol to the input dimension that it is the size of, and adds records for inputs,
+/* Binds every symbol to the dimension of an input or of a call's result that it is the size of, and
+ * adds records for inputs,
  * outputs and states (with their first contents as weights). TN_UNSUPPORTED for a symbol that no
  * input binds. */
 TN_MUST_USE tn_status tn_pb_add_graph(tn_pb *pb, const tn_graph *graph,

@@ -527,3 +527,18 @@ tn_status tn_locs_merge(tn_arena *arena, const tn_locs *parts, size_t part_count
     tn_map_deinit(&seen);
     return status;
 }
+
+const tn_sym *tn_graph_unbound_symbol(const tn_graph *graph, const tn_sym *expr) {
+    for (uint32_t i = 0; i < expr->arg_count; i++) {
+        const tn_sym *unbound = tn_graph_unbound_symbol(graph, expr->args[i]);
+        if (unbound)
+            return unbound;
+    }
+    if (expr->kind != TN_SYM_VAR)
+        return NULL;
+    for (size_t i = 0; i < graph->input_count; i++)
+        for (uint32_t d = 0; d < graph->inputs[i]->type.rank; d++)
+            if (graph->inputs[i]->type.dims[d] == expr)
+                return NULL;
+    return expr;
+}

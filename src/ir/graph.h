@@ -221,6 +221,9 @@ TN_MUST_USE tn_status tn_value_rename(tn_graph *graph, tn_value *value, tn_str n
 TN_MUST_USE tn_status tn_value_replace(tn_graph *graph, tn_value *from, tn_value *to);
 /* True if the value is a graph output or the next content of a state. */
 bool tn_value_is_output(const tn_graph *graph, const tn_value *value);
+/* A symbol of the expression that is the size of no input's dimension, so that its value is known
+ * only when the graph runs; NULL if there is none. */
+const tn_sym *tn_graph_unbound_symbol(const tn_graph *graph, const tn_sym *expr);
 /* Union of provenances, in the order of first appearance. */
 TN_MUST_USE tn_status tn_locs_merge(tn_arena *arena, const tn_locs *parts, size_t part_count,
                                     tn_locs *out_locs);

@@ -1,4 +1,5 @@
 /* pass_dead_code.c: removes nodes whose results nobody uses, and constants without uses. */
+#include "kir/prim.h"
 #include "pass/kernel_passes.h"
 
 /* Marks the values that leave the graph, so that asking is not a search through the outputs. */
@@ -13,7 +14,19 @@ static tn_status mark_outputs(const tn_pass_ctx *ctx, const tn_graph *graph, boo
     return NULL;
 }
 
+/* A call whose results have sizes that are known only when it has been made: others may need
+ * them. */
+static bool gives_sizes(const tn_node *node) {
+    for (uint32_t i = 0; tn_node_prim(node) == TN_PRIM_CALL && i < node->result_count; i++)
+        for (uint32_t d = 0; d < node->results[i]->type.rank; d++)
+            if (tn_graph_unbound_symbol(node->graph, node->results[i]->type.dims[d]))
+                return true;
+    return false;
+}
+
 static bool is_dead(const tn_node *node, const bool *is_output) {
+    if (gives_sizes(node))
+        return false;
     for (uint32_t i = 0; i < node->result_count; i++)
         if (node->results[i]->use_count > 0 || is_output[node->results[i]->id])
             return false;

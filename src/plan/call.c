@@ -23,32 +23,41 @@ tn_status tn_call_op_name(tn_arena *arena, const tn_op *op, tn_str *out_name) {
 /* ---- what can be a call ------------------------------------------------------------------------
  */
 
-/* A symbol of the expression that is the size of no input's dimension, or NULL. */
-static const tn_sym *find_unbound(const tn_graph *graph, const tn_sym *expr) {
-    for (uint32_t i = 0; i < expr->arg_count; i++) {
-        const tn_sym *unbound = find_unbound(graph, expr->args[i]);
-        if (unbound)
-            return unbound;
-    }
-    if (expr->kind != TN_SYM_VAR)
+/* Whether a symbol is a size of a result of some node up to this one; of this one itself only if
+ * include_self. */
+static bool is_result_size(const tn_node *node, const tn_sym *symbol, bool include_self) {
+    for (const tn_node *at = include_self ? node : node->prev; at; at = at->prev)
+        for (uint32_t i = 0; i < at->result_count; i++)
+            for (uint32_t d = 0; d < at->results[i]->type.rank; d++)
+                if (at->results[i]->type.dims[d] == symbol)
+                    return true;
+    return false;
+}
+
+static tn_status check_size(const tn_node *node, const tn_sym *expr, const char *what,
+                            bool include_self) {
+    if (expr->kind == TN_SYM_VAR && include_self)
         return NULL;
-    for (size_t i = 0; i < graph->input_count; i++)
-        for (uint32_t d = 0; d < graph->inputs[i]->type.rank; d++)
-            if (graph->inputs[i]->type.dims[d] == expr)
-                return NULL;
-    return expr;
+    const tn_sym *unbound = tn_graph_unbound_symbol(node->graph, expr);
+    if (!unbound || is_result_size(node, unbound, include_self))
+        return NULL;
+    return tn_error_make(TN_UNSUPPORTED,
+                         "%s depend on %.*s, which is no input's size nor that of an earlier "
+                         "result",
+                         what, TN_STR_ARG(unbound->name));
 }
 
 static tn_status check_sizes(const tn_node *node) {
+    for (uint32_t i = 0; i < node->op->schema->param_count; i++) {
+        const tn_arg *arg = &node->args[i];
+        if (arg->kind == TN_ARG_INT)
+            TN_TRY(check_size(node, arg->i, "its arguments", false));
+        for (uint32_t k = 0; arg->kind == TN_ARG_INTS && k < arg->count; k++)
+            TN_TRY(check_size(node, arg->ints[k], "its arguments", false));
+    }
     for (uint32_t i = 0; i < node->result_count; i++)
-        for (uint32_t d = 0; d < node->results[i]->type.rank; d++) {
-            const tn_sym *unbound = find_unbound(node->graph, node->results[i]->type.dims[d]);
-            if (unbound)
-                return tn_error_make(TN_UNSUPPORTED,
-                                     "dimension %u of its result %u, %.*s, is known only when it "
-                                     "has run; accepted are sizes that follow from the inputs'",
-                                     d, i, TN_STR_ARG(unbound->name));
-        }
+        for (uint32_t d = 0; d < node->results[i]->type.rank; d++)
+            TN_TRY(check_size(node, node->results[i]->type.dims[d], "its results", true));
     return NULL;
 }
 

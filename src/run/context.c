@@ -77,6 +77,12 @@ static void count_launch_parts(tn_context *context) {
     X(args, p->arg_count)                                                                          \
     X(lent, context->lent_count)                                                                   \
     X(held, p->call_count)                                                                         \
+    X(value_rounds, p->instr_count)                                                                \
+    X(tensor_rounds, p->tensor_count)                                                              \
+    X(step_rounds, p->step_count)                                                                  \
+    X(call_brings_sizes, p->call_count)                                                            \
+    X(round_is_known, p->call_count + 1)                                                           \
+    X(arenas, p->call_count + 1)                                                                   \
     X(output_memory, p->output_count)                                                              \
     X(states, p->state_count)                                                                      \
     X(step_ns, p->step_count)                                                                      \
@@ -110,6 +116,8 @@ tn_status tn_context_create(tn_session *session, tn_context **out_context) {
     count_launch_parts(context);
     tn_status status = allocate_arrays(context);
     if (!status)
+        status = tn_context_assign_rounds(context);
+    if (!status)
         status = tn_context_reset_state(context);
     if (status) {
         tn_context_destroy(context);
@@ -128,7 +136,8 @@ void tn_context_destroy(tn_context *context) {
         tn_block_free(allocator, &context->output_memory[i]);
     for (uint32_t i = 0; context->states && i < p->state_count; i++)
         tn_block_free(allocator, &context->states[i]);
-    tn_block_free(allocator, &context->arena);
+    for (uint32_t i = 0; context->arenas && i <= p->call_count; i++)
+        tn_block_free(allocator, &context->arenas[i]);
     tn_block_free(allocator, &context->scratch);
 #define X(field, count) tn_alloc_free(allocator, context->field, (count) * sizeof *context->field);
     TN_CONTEXT_ARRAYS(X)
@@ -301,7 +310,8 @@ tn_status tn_context_get_output(tn_context *context, size_t i, DLTensor *out_ten
         return tn_error_make(TN_INVALID_ARGUMENT,
                              "output %zu: asked for before a run with these input shapes", i);
     const tn_rec_tensor *tensor = &p->tensors[p->outputs[i].tensor];
-    out_tensor->data = context->addresses[tensor->buffer];
+    if (context->round_is_known[context->tensor_rounds[p->outputs[i].tensor]])
+        out_tensor->data = context->addresses[tensor->buffer];
     out_tensor->ndim = (int32_t)tensor->rank;
     out_tensor->dtype = tn_dtype_to_dlpack((tn_dtype)tensor->dtype);
     out_tensor->shape = context->output_dims[i];

@@ -3,7 +3,8 @@
  * Shapes are resolved in two stages. When an input's shape has changed, context_shape.c evaluates
  * the shape program, plans the arena and fills one launch record per step: function, sizes,
  * strides, task count. When only addresses have changed, the records' pointers are filled again. A
- * warm run then walks the records and allocates nothing.
+ * warm run then walks the records and allocates nothing. Sizes that a call decides on are resolved
+ * in the same way when it has been made, as a round of their own.
  */
 #ifndef TN_RUN_CONTEXT_H
 #define TN_RUN_CONTEXT_H
@@ -66,11 +67,17 @@ struct tn_context {
     tn_held *held;         /* room for one per call */
     uint32_t held_count;
     size_t pointer_count, number_count, step_result_count, lent_count;
-    tn_block arena, scratch;
+    /* Which round each value, tensor and step is of: how many calls must have been made before its
+     * sizes are known. Round 0 is all of a model whose sizes follow from the inputs'. */
+    uint32_t *value_rounds, *tensor_rounds, *step_rounds;
+    bool *call_brings_sizes; /* per call: it makes the sizes of a round known */
+    bool *round_is_known;    /* its sizes are those of the last run */
+    tn_block *arenas;        /* per round */
+    tn_block scratch;
     tn_block *output_memory; /* per output */
     tn_block *states;        /* per state */
     size_t scratch_bytes_per_thread;
-    size_t arena_bytes, live_bytes;
+    size_t arena_bytes, live_bytes; /* of round 0 */
     bool shapes_are_stale, addresses_are_stale;
     tn_kernel_error *kernel_errors; /* per step */
     /* of the run that is under way */
@@ -87,6 +94,20 @@ struct tn_context {
 TN_MUST_USE tn_status tn_context_resolve_shapes(tn_context *context);
 /* The same, and all addresses: ready to run. */
 TN_MUST_USE tn_status tn_context_resolve(tn_context *context);
+/* Computes the rounds. TN_CORRUPT when a step would run before its sizes are known. */
+TN_MUST_USE tn_status tn_context_assign_rounds(tn_context *context);
+/* The same as tn_context_resolve for the sizes that a call has just brought. */
+TN_MUST_USE tn_status tn_context_resolve_round(tn_context *context, uint32_t round);
+static inline uint32_t tn_context_buffer_round(const tn_context *context, uint32_t buffer) {
+    const tn_program *p = &context->session->engine->file.program;
+    return context->value_rounds[p->buffers[buffer].bytes];
+}
+/* Fills the launch records but for pointers, as far as sizes are known; TN_UNSUPPORTED names a
+ * primitive of another version. */
+TN_MUST_USE tn_status tn_context_fill_launches(tn_context *context);
+/* Fills the pointers of what is of one round, or of everything known. */
+#define TN_ROUNDS_KNOWN UINT32_MAX
+void tn_context_fill_addresses(tn_context *context, uint32_t round);
 /* Where the plan puts a buffer, wherever it lies now. */
 void *tn_context_planned_address(const tn_context *context, uint32_t buffer);
 /* Has the executor make a call, and its results ready for the steps after it. */
@@ -94,14 +115,16 @@ TN_MUST_USE tn_status tn_context_call(tn_context *context, uint32_t call);
 /* Gives back the executor's memory that no step from next_step on reads. */
 void tn_context_release_held(tn_context *context, uint32_t next_step);
 bool tn_dlpack_is_contiguous(const DLTensor *tensor);
-/* Every primitive's operands, arguments and results agree with its rules for these shapes.
+/* The operands, arguments and results of every primitive of a round agree with its rules for these
+ * shapes.
  * TN_CORRUPT, or TN_INVALID_ARGUMENT from the rule. */
-TN_MUST_USE tn_status tn_context_check_prims(tn_context *context);
-/* Places the program's arena buffers: an offset per buffer (0 for those of other kinds), the
- * arena's bytes and the largest sum of sizes alive at once. */
+TN_MUST_USE tn_status tn_context_check_prims(tn_context *context, uint32_t round);
+/* Places the program's arena buffers whose size is of a round (rounds, by value, NULL: all): an
+ * offset for each, the arena's bytes and the largest sum of sizes alive at once. */
 TN_MUST_USE tn_status tn_arena_plan(const tn_allocator *allocator, const tn_program *program,
-                                    const size_t *buffer_bytes, size_t *out_offsets,
-                                    size_t *out_arena_bytes, size_t *out_live_bytes);
+                                    const size_t *buffer_bytes, const uint32_t *rounds,
+                                    uint32_t round, size_t *out_offsets, size_t *out_arena_bytes,
+                                    size_t *out_live_bytes);
 /* Gives the block at least this many bytes, aligned to 64 (large ones to 2 MiB); content is lost.
  */
 TN_MUST_USE tn_status tn_block_reserve(const tn_allocator *allocator, tn_block *block,

@@ -38,18 +38,21 @@ static const char *fault_of(const DLTensor *seen, const tn_tensor *wanted) {
     return NULL;
 }
 
+/* A size that is not given is "?". */
 static void print_type(tn_buf *buf, tn_dtype dtype, int64_t rank, const int64_t *dims) {
     tn_buf_printf(buf, "%s[", tn_dtype_name(dtype));
-    for (int64_t d = 0; dims && d < rank && d < TN_MAX_RANK; d++)
-        tn_buf_printf(buf, "%s%lld", d ? ", " : "", (long long)dims[d]);
+    for (int64_t d = 0; dims && d < rank && d < TN_MAX_RANK; d++) {
+        tn_buf_printf(buf, "%s", d ? ", " : "");
+        if (dims[d] < 0)
+            tn_buf_printf(buf, "?");
+        else
+            tn_buf_printf(buf, "%lld", (long long)dims[d]);
+    }
     tn_buf_printf(buf, "]");
 }
 
-static tn_status check_result(const tn_context *context, uint32_t result, const DLTensor *seen,
-                              const tn_tensor *wanted) {
-    const char *fault = fault_of(seen, wanted);
-    if (!fault)
-        return NULL;
+static tn_status wrong_result(const tn_context *context, uint32_t result, const DLTensor *seen,
+                              const tn_tensor *wanted, const char *fault) {
     tn_buf text;
     tn_buf_init(&text, context->session->engine->env->allocator);
     print_type(&text, tn_dtype_from_dlpack(seen->dtype), seen->ndim, seen->shape);
@@ -59,6 +62,12 @@ static tn_status check_result(const tn_context *context, uint32_t result, const 
                                      tn_buf_cstr(&text));
     tn_buf_deinit(&text);
     return status;
+}
+
+static tn_status check_result(const tn_context *context, uint32_t result, const DLTensor *seen,
+                              const tn_tensor *wanted) {
+    const char *fault = fault_of(seen, wanted);
+    return fault ? wrong_result(context, result, seen, wanted, fault) : NULL;
 }
 
 /* ---- where it lies -----------------------------------------------------------------------------
@@ -134,16 +143,55 @@ static DLTensor lend(const tn_tensor *tensor, void *data) {
                       .strides = (int64_t *)(uintptr_t)tensor->strides};
 }
 
-static void lend_all(const tn_context *context, const tn_rec_step *step, const tn_launch *launch) {
+/* A result whose size only the call tells: what is known of its shape, -1 for the rest, and no
+ * memory. */
+static DLTensor lend_unknown(const tn_context *context, uint32_t index, const tn_rec_tensor *record,
+                             tn_tensor *result) {
+    *result = (tn_tensor){.dtype = (tn_dtype)record->dtype, .rank = record->rank};
+    for (uint32_t d = 0; d < record->rank; d++)
+        result->dims[d] =
+            context->value_rounds[record->dims[d]] > index ? -1 : context->values[record->dims[d]];
+    DLTensor lent = lend(result, NULL);
+    lent.strides = NULL;
+    return lent;
+}
+
+static void lend_all(const tn_context *context, uint32_t index, const tn_rec_step *step,
+                     const tn_launch *launch) {
     const tn_program *p = program_of(context);
     for (uint32_t o = 0; o < step->operands.count; o++)
         launch->lent[o] = lend(launch->operands[o], launch->operands[o]->data);
     for (uint32_t r = 0; r < step->results.count; r++) {
         uint32_t tensor = p->indices[step->results.first + r];
+        const tn_rec_tensor *record = &p->tensors[tensor];
+        DLTensor *lent = &launch->lent[step->operands.count + r];
+        if (context->tensor_rounds[tensor] > index) {
+            *lent = lend_unknown(context, index, record, &launch->results[r]);
+            continue;
+        }
         launch->results[r] = context->tensors[tensor]; /* a copy, so that theirs stays ours */
-        launch->lent[step->operands.count + r] = lend(
-            &launch->results[r], tn_context_planned_address(context, p->tensors[tensor].buffer));
+        *lent = lend(&launch->results[r], tn_context_planned_address(context, record->buffer));
     }
+}
+
+/* The sizes that a call has brought, and what follows from them. */
+static tn_status take_sizes(tn_context *context, const tn_call *call) {
+    const tn_program *p = program_of(context);
+    uint32_t round = (uint32_t)call->index + 1;
+    const tn_launch *launch = &context->launches[p->calls[call->index].step];
+    bool is_new = !context->round_is_known[round];
+    for (uint32_t i = 0; i < p->instr_count; i++) {
+        const tn_rec_instr *instr = &p->instrs[i];
+        if (instr->op != TN_SHAPE_RESULT || instr->a != call->index)
+            continue;
+        const DLTensor *seen = &call->results[instr->b];
+        if (seen->ndim <= (int32_t)instr->c || !seen->shape || seen->shape[instr->c] < 0)
+            return wrong_result(context, instr->b, seen, &launch->results[instr->b],
+                                "of a shape that is not given");
+        is_new = is_new || context->values[i] != seen->shape[instr->c];
+        context->values[i] = seen->shape[instr->c];
+    }
+    return is_new ? tn_context_resolve_round(context, round) : NULL;
 }
 
 static tn_status serve(tn_context *context, tn_call *call) {
@@ -152,6 +200,8 @@ static tn_status serve(tn_context *context, tn_call *call) {
     const tn_rec_step *step = &p->steps[p->calls[call->index].step];
     tn_status status = executor->run(executor->user, call);
     uint32_t last_step = 0;
+    if (!status && context->call_brings_sizes[call->index])
+        status = take_sizes(context, call);
     for (uint32_t r = 0; r < step->results.count && !status; r++)
         status = take_result(context, call, step, r, &last_step);
     if (call->held)
@@ -164,7 +214,7 @@ tn_status tn_context_call(tn_context *context, uint32_t index) {
     const tn_rec_call *record = &p->calls[index];
     const tn_rec_step *step = &p->steps[record->step];
     const tn_launch *launch = &context->launches[record->step];
-    lend_all(context, step, launch);
+    lend_all(context, index, step, launch);
     context->call = (tn_call){.size = sizeof context->call,
                               .index = index,
                               .operand_count = step->operands.count,

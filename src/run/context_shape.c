@@ -1,5 +1,6 @@
-/* context_shape.c: from input shapes to launch records. Runs when a shape or an address has
- * changed; a failure leaves the context stale, so that the next run tries again. */
+/* context_shape.c: from input shapes, and those of calls' results, to sizes and memory. Runs when a
+ * shape has changed; a failure leaves the context stale, so that the next run tries again. Each
+ * function here takes care of what is of one round (context_rounds.c). */
 #include <string.h>
 
 #include "base/checked.h"
@@ -22,25 +23,42 @@ static tn_status check_inputs_given(const tn_context *context) {
     return NULL;
 }
 
-static tn_status check_symbol_ranges(const tn_context *context) {
+/* "input x: dimension 0", or "result 1 of mylib::op: dimension 0": what binds a symbol. */
+static void print_binding(tn_buf *buf, const tn_program *p, const tn_rec_instr *instr) {
+    if (instr->op == TN_SHAPE_INPUT)
+        tn_buf_printf(buf, "input %s: dimension %u",
+                      tn_program_str(p, p->inputs[instr->a].name).data, instr->b);
+    else if (instr->op == TN_SHAPE_RESULT)
+        tn_buf_printf(buf, "result %u of %s: dimension %u", instr->b,
+                      tn_program_str(p, p->calls[instr->a].op).data, instr->c);
+    else
+        tn_buf_printf(buf, "size");
+}
+
+static tn_status check_symbol_range(const tn_context *context, const tn_rec_symbol *symbol) {
     const tn_program *p = program_of(context);
-    for (uint32_t i = 0; i < p->symbol_count; i++) {
-        const tn_rec_symbol *symbol = &p->symbols[i];
-        int64_t value = context->values[symbol->value];
-        if (value >= symbol->min && value <= symbol->max)
-            continue;
-        const tn_rec_instr *instr = &p->instrs[symbol->value];
-        tn_str name = tn_program_str(p, symbol->name);
-        tn_str input = tn_program_str(p, p->inputs[instr->a < p->input_count ? instr->a : 0].name);
-        if (symbol->max == INT64_MAX)
-            return tn_error_make(
-                TN_OUT_OF_RANGE, "input %s: dimension %u (%s) is %lld, expected at least %lld",
-                input.data, instr->b, name.data, (long long)value, (long long)symbol->min);
-        return tn_error_make(TN_OUT_OF_RANGE,
-                             "input %s: dimension %u (%s) is %lld, expected %lld to %lld",
-                             input.data, instr->b, name.data, (long long)value,
-                             (long long)symbol->min, (long long)symbol->max);
-    }
+    int64_t value = context->values[symbol->value];
+    if (value >= symbol->min && value <= symbol->max)
+        return NULL;
+    tn_buf what;
+    tn_buf_init(&what, context->session->engine->env->allocator);
+    print_binding(&what, p, &p->instrs[symbol->value]);
+    tn_buf_printf(&what, " (%s) is %lld, expected ", tn_program_str(p, symbol->name).data,
+                  (long long)value);
+    if (symbol->max == INT64_MAX)
+        tn_buf_printf(&what, "at least %lld", (long long)symbol->min);
+    else
+        tn_buf_printf(&what, "%lld to %lld", (long long)symbol->min, (long long)symbol->max);
+    tn_status status = tn_error_make(TN_OUT_OF_RANGE, "%s", tn_buf_cstr(&what));
+    tn_buf_deinit(&what);
+    return status;
+}
+
+static tn_status check_symbol_ranges(const tn_context *context, uint32_t round) {
+    const tn_program *p = program_of(context);
+    for (uint32_t i = 0; i < p->symbol_count; i++)
+        if (context->value_rounds[p->symbols[i].value] == round)
+            TN_TRY(check_symbol_range(context, &p->symbols[i]));
     return NULL;
 }
 
@@ -64,14 +82,18 @@ static tn_status check_input_dims(const tn_context *context) {
     return NULL;
 }
 
-static tn_status evaluate_sizes(tn_context *context) {
+static tn_status evaluate_sizes(tn_context *context, uint32_t round) {
     const tn_program *p = program_of(context);
     for (uint32_t i = 0; i < p->input_count; i++)
         memcpy(context->input_dims[i], context->inputs[i].dims, sizeof context->input_dims[i]);
-    TN_TRY(tn_program_eval(p, (const int64_t(*)[TN_MAX_RANK])context->input_dims, context->values));
-    TN_TRY(check_symbol_ranges(context));
-    TN_TRY(check_input_dims(context));
+    TN_TRY(tn_program_eval(p, (const int64_t(*)[TN_MAX_RANK])context->input_dims,
+                           context->value_rounds, round, context->values));
+    TN_TRY(check_symbol_ranges(context, round));
+    if (round == 0)
+        TN_TRY(check_input_dims(context));
     for (uint32_t i = 0; i < p->buffer_count; i++) {
+        if (tn_context_buffer_round(context, i) != round)
+            continue;
         int64_t bytes = context->values[p->buffers[i].bytes];
         if (bytes < 0 || (uint64_t)bytes > SIZE_MAX / 2)
             return tn_error_make(TN_OUT_OF_RANGE, "buffer %u has %lld bytes for these input shapes",
@@ -142,66 +164,83 @@ static bool is_whole_buffer(const tn_context *context, uint32_t index) {
            bytes == context->buffer_bytes[record->buffer];
 }
 
-static tn_status check_io(const tn_context *context, const char *kind, const tn_rec_io *io) {
-    if (is_whole_buffer(context, io->tensor))
+static tn_status check_io(const tn_context *context, uint32_t round, const char *kind,
+                          const tn_rec_io *io) {
+    if (context->tensor_rounds[io->tensor] != round || is_whole_buffer(context, io->tensor))
         return NULL;
     return tn_error_make(TN_CORRUPT, "%s %s: its record is not that of a contiguous tensor", kind,
                          tn_program_str(program_of(context), io->name).data);
 }
 
-static tn_status check_calls(const tn_context *context) {
+static tn_status check_calls(const tn_context *context, uint32_t round) {
     const tn_program *p = program_of(context);
     for (uint32_t i = 0; i < p->call_count; i++) {
         tn_rec_range results = p->steps[p->calls[i].step].results;
-        for (uint32_t r = 0; r < results.count; r++)
-            if (!is_whole_buffer(context, p->indices[results.first + r]))
+        for (uint32_t r = 0; r < results.count; r++) {
+            uint32_t tensor = p->indices[results.first + r];
+            if (context->tensor_rounds[tensor] == round && !is_whole_buffer(context, tensor))
                 return tn_error_make(TN_CORRUPT,
                                      "call %u: the record of result %u is not that of a contiguous "
                                      "tensor",
                                      i, r);
+        }
     }
     return NULL;
 }
 
-static tn_status check_ios(const tn_context *context) {
+static tn_status check_ios(const tn_context *context, uint32_t round) {
     const tn_program *p = program_of(context);
     for (uint32_t i = 0; i < p->input_count; i++)
-        TN_TRY(check_io(context, "input", &p->inputs[i]));
+        TN_TRY(check_io(context, round, "input", &p->inputs[i]));
     for (uint32_t i = 0; i < p->output_count; i++)
-        TN_TRY(check_io(context, "output", &p->outputs[i]));
+        TN_TRY(check_io(context, round, "output", &p->outputs[i]));
     return NULL;
 }
 
-static void resolve_outputs(tn_context *context) {
+/* Sizes that a later round brings are -1. */
+static void resolve_outputs(tn_context *context, uint32_t round) {
     const tn_program *p = program_of(context);
     for (uint32_t i = 0; i < p->output_count; i++) {
+        const tn_rec_tensor *record = &p->tensors[p->outputs[i].tensor];
         const tn_tensor *tensor = &context->tensors[p->outputs[i].tensor];
-        for (uint32_t d = 0; d < tensor->rank; d++) {
-            context->output_dims[i][d] = tensor->dims[d];
-            context->output_strides[i][d] = tensor->strides[d];
+        bool is_known = context->tensor_rounds[p->outputs[i].tensor] <= round;
+        for (uint32_t d = 0; d < record->rank; d++) {
+            bool has_size = context->value_rounds[record->dims[d]] <= round;
+            context->output_dims[i][d] = has_size ? context->values[record->dims[d]] : -1;
+            context->output_strides[i][d] = is_known ? tensor->strides[d] : 0;
         }
     }
 }
 
-/* Memory for every output: the caller's, if its shape is right, else the context's own. */
+/* The caller's memory for an output must have the output's shape. */
+static tn_status check_given(const tn_context *context, uint32_t i) {
+    const tn_program *p = program_of(context);
+    const tn_rec_tensor *record = &p->tensors[p->outputs[i].tensor];
+    for (uint32_t d = 0; d < record->rank; d++)
+        if (context->outputs[i].dims[d] != context->output_dims[i][d])
+            return tn_error_make(TN_INVALID_ARGUMENT,
+                                 "output %s: dimension %u of the given memory is %lld, the "
+                                 "output's is %lld",
+                                 tn_program_str(p, p->outputs[i].name).data, d,
+                                 (long long)context->outputs[i].dims[d],
+                                 (long long)context->output_dims[i][d]);
+    return NULL;
+}
+
+/* Memory for every output whose size is known: the caller's, if its shape is right, else the
+ * context's own. */
 static tn_status take_outputs(tn_context *context) {
     const tn_program *p = program_of(context);
     const tn_allocator *allocator = &context->session->engine->env->allocator;
     for (uint32_t i = 0; i < p->output_count; i++) {
-        const tn_rec_tensor *record = &p->tensors[p->outputs[i].tensor];
-        const tn_binding *given = &context->outputs[i];
-        const char *name = tn_program_str(p, p->outputs[i].name).data;
-        if (!given->data)
+        uint32_t tensor = p->outputs[i].tensor, buffer = p->tensors[tensor].buffer;
+        if (context->outputs[i].data && context->round_is_known[context->tensor_rounds[tensor]])
+            TN_TRY(check_given(context, i));
+        if (!context->outputs[i].data &&
+            context->round_is_known[tn_context_buffer_round(context, buffer)])
             TN_TRY_CTX(tn_block_reserve(allocator, &context->output_memory[i],
-                                        context->buffer_bytes[record->buffer]),
-                       "while allocating output %s", name);
-        for (uint32_t d = 0; given->data && d < record->rank; d++)
-            if (given->dims[d] != context->output_dims[i][d])
-                return tn_error_make(TN_INVALID_ARGUMENT,
-                                     "output %s: dimension %u of the given memory is %lld, the "
-                                     "output's is %lld",
-                                     name, d, (long long)given->dims[d],
-                                     (long long)context->output_dims[i][d]);
+                                        context->buffer_bytes[buffer]),
+                       "while allocating output %s", tn_program_str(p, p->outputs[i].name).data);
     }
     return NULL;
 }
@@ -209,15 +248,19 @@ static tn_status take_outputs(tn_context *context) {
 /* ---- memory ------------------------------------------------------------------------------------
  */
 
+static bool is_planned(const tn_rec_buffer *buffer, const uint32_t *rounds, uint32_t round) {
+    return buffer->kind == TN_BUFFER_ARENA && (!rounds || rounds[buffer->bytes] == round);
+}
+
 tn_status tn_arena_plan(const tn_allocator *allocator, const tn_program *p,
-                        const size_t *buffer_bytes, size_t *out_offsets, size_t *out_arena_bytes,
-                        size_t *out_live_bytes) {
+                        const size_t *buffer_bytes, const uint32_t *rounds, uint32_t round,
+                        size_t *out_offsets, size_t *out_arena_bytes, size_t *out_live_bytes) {
     tn_plan_item *items = NULL;
     TN_TRY(tn_alloc_array(allocator, p->buffer_count, sizeof *items, &items));
     size_t count = 0; /* of items; out_offsets holds each buffer's item until all are placed */
     for (uint32_t i = 0; i < p->buffer_count; i++) {
         const tn_rec_buffer *buffer = &p->buffers[i];
-        if (buffer->kind != TN_BUFFER_ARENA)
+        if (!is_planned(buffer, rounds, round))
             continue;
         size_t item = buffer->over > 0 ? out_offsets[buffer->over - 1] : count;
         if (item == count || items[item].last_step != buffer->first_step)
@@ -228,26 +271,34 @@ tn_status tn_arena_plan(const tn_allocator *allocator, const tn_program *p,
     }
     tn_status status = tn_memory_plan(allocator, items, count, out_arena_bytes, out_live_bytes);
     for (uint32_t i = 0; i < p->buffer_count; i++)
-        if (p->buffers[i].kind == TN_BUFFER_ARENA)
+        if (is_planned(&p->buffers[i], rounds, round))
             out_offsets[i] = items[out_offsets[i]].offset;
     tn_alloc_free(allocator, items, p->buffer_count * sizeof *items);
     return status;
 }
 
-static tn_status plan_arena(tn_context *context) {
+/* What is of one round has an arena of its own, planned when its sizes are known. */
+static tn_status plan_arena(tn_context *context, uint32_t round) {
     const tn_allocator *allocator = &context->session->engine->env->allocator;
+    size_t bytes = 0, live_bytes = 0;
     TN_TRY(tn_arena_plan(allocator, program_of(context), context->buffer_bytes,
-                         context->arena_offsets, &context->arena_bytes, &context->live_bytes));
-    TN_TRY_CTX(tn_block_reserve(allocator, &context->arena, context->arena_bytes),
-               "while allocating the arena (%zu bytes)", context->arena_bytes);
+                         context->value_rounds, round, context->arena_offsets, &bytes,
+                         &live_bytes));
+    if (round == 0) {
+        context->arena_bytes = bytes;
+        context->live_bytes = live_bytes;
+    }
+    TN_TRY_CTX(tn_block_reserve(allocator, &context->arenas[round], bytes),
+               "while allocating the arena (%zu bytes)", bytes);
     return NULL;
 }
 
-static tn_status reserve_scratch(tn_context *context) {
+static tn_status reserve_scratch(tn_context *context, uint32_t round) {
     const tn_program *p = program_of(context);
     size_t most = 0;
     for (uint32_t i = 0; i < p->step_count; i++) {
-        if (p->steps[i].kind != TN_STEP_KERNEL)
+        if (p->steps[i].kind != TN_STEP_KERNEL ||
+            context->value_rounds[p->steps[i].scratch_bytes] > round)
             continue;
         int64_t bytes = context->values[p->steps[i].scratch_bytes];
         if (bytes < 0)
@@ -265,151 +316,29 @@ static tn_status reserve_scratch(tn_context *context) {
     return tn_block_reserve(&context->session->engine->env->allocator, &context->scratch, total);
 }
 
-/* ---- launch records ----------------------------------------------------------------------------
+/* ---- all together ------------------------------------------------------------------------------
  */
 
-/* The values of a list, one after the other from *inout_numbers on. */
-static const int64_t *resolve_list(tn_context *context, tn_rec_range list,
-                                   int64_t **inout_numbers) {
+static tn_status resolve_round(tn_context *context, uint32_t round) {
     const tn_program *p = program_of(context);
-    const int64_t *first = *inout_numbers;
-    for (uint32_t i = 0; i < list.count; i++)
-        *(*inout_numbers)++ = context->values[p->indices[list.first + i]];
-    return first;
-}
-
-static void resolve_arg(tn_context *context, const tn_rec_arg *record, int64_t **numbers,
-                        tn_resolved_arg *out) {
-    const tn_program *p = program_of(context);
-    *out = (tn_resolved_arg){.kind = (tn_arg_kind)record->kind, .count = record->list.count};
-    switch (out->kind) {
-    case TN_ARG_VALUES:
-        out->count = record->count;
-        out->operand = record->operand;
-        break;
-    case TN_ARG_VALUE:
-        out->operand = record->operand;
-        break;
-    case TN_ARG_INT:
-        out->i = context->values[record->operand];
-        break;
-    case TN_ARG_INTS:
-        out->ints = resolve_list(context, record->list, numbers);
-        break;
-    case TN_ARG_FLOAT:
-        out->f = record->f;
-        break;
-    case TN_ARG_FLOATS:
-        out->floats = p->floats + record->list.first;
-        break;
-    case TN_ARG_BOOL:
-        out->b = record->i != 0;
-        break;
-    case TN_ARG_STR:
-        out->s = tn_program_str(p, record->text);
-        break;
-    case TN_ARG_DTYPE:
-        out->dtype = (tn_dtype)record->i;
-        break;
-    default:
-        break;
-    }
-}
-
-static tn_status resolve_launches(tn_context *context) {
-    const tn_program *p = program_of(context);
-    void **pointers = context->pointers;
-    int64_t *numbers = context->numbers;
-    tn_tensor *results = context->step_results;
-    DLTensor *lent = context->lent;
-    for (uint32_t i = 0; i < p->arg_count; i++)
-        resolve_arg(context, &p->args[i], &numbers, &context->args[i]);
-    for (uint32_t i = 0; i < p->step_count; i++) {
-        const tn_rec_step *step = &p->steps[i];
-        tn_launch *launch = &context->launches[i];
-        *launch = (tn_launch){.buf = pointers};
-        if (step->kind == TN_STEP_KERNEL) {
-            launch->fn = context->session->code.functions[step->kernel];
-            launch->sym = resolve_list(context, step->syms, &numbers);
-            launch->task_count = context->values[step->task_count];
-            pointers += step->buffers.count;
-            continue;
-        }
-        launch->operands = (const tn_tensor **)pointers;
-        launch->results = results;
-        pointers += step->operands.count;
-        results += step->results.count;
-        if (step->kind == TN_STEP_CALL) {
-            launch->sym = resolve_list(context, p->calls[step->kernel].ints, &numbers);
-            launch->lent = lent;
-            lent += step->operands.count + step->results.count;
-            continue;
-        }
-        launch->args = context->args + step->args.first;
-        launch->prim = tn_prim_from_name(tn_program_str(p, step->prim));
-        if (launch->prim == TN_PRIM_NONE)
-            return tn_error_make(TN_UNSUPPORTED,
-                                 "step %u: primitive %s is not known to this version", i,
-                                 tn_program_str(p, step->prim).data);
-    }
+    for (uint32_t r = round; r <= p->call_count; r++) /* later ones may follow from this one */
+        context->round_is_known[r] = false;
+    TN_TRY(evaluate_sizes(context, round));
+    for (uint32_t i = 0; i < p->tensor_count; i++)
+        if (context->tensor_rounds[i] == round)
+            TN_TRY(resolve_tensor(context, i));
+    TN_TRY(check_ios(context, round));
+    TN_TRY(check_calls(context, round));
+    resolve_outputs(context, round);
+    TN_TRY(plan_arena(context, round));
+    TN_TRY(reserve_scratch(context, round));
+    TN_TRY(tn_context_fill_launches(context));
+    TN_TRY(tn_context_check_prims(context, round));
+    context->round_is_known[round] = true;
     return NULL;
-}
-
-/* ---- addresses ---------------------------------------------------------------------------------
- */
-
-void *tn_context_planned_address(const tn_context *context, uint32_t index) {
-    const tn_program *p = program_of(context);
-    const tn_rec_buffer *buffer = &p->buffers[index];
-    switch ((tn_buffer_kind)buffer->kind) {
-    case TN_BUFFER_ARENA:
-        return context->arena.data + context->arena_offsets[index];
-    case TN_BUFFER_INPUT:
-        return context->inputs[buffer->index].data;
-    case TN_BUFFER_OUTPUT:
-        return context->outputs[buffer->index].data ? context->outputs[buffer->index].data
-                                                    : context->output_memory[buffer->index].data;
-    case TN_BUFFER_WEIGHT: /* kernels never write through it */
-        return (void *)(uintptr_t)(p->weights + buffer->weight_offset);
-    case TN_BUFFER_STATE:
-        return context->states[buffer->index].data;
-    case TN_BUFFER_ERROR:
-        return &context->kernel_errors[buffer->index];
-    case TN_BUFFER_KIND_COUNT:
-        break;
-    }
-    return NULL;
-}
-
-static void fill_addresses(tn_context *context) {
-    const tn_program *p = program_of(context);
-    for (uint32_t i = 0; i < p->buffer_count; i++)
-        context->addresses[i] = tn_context_planned_address(context, i);
-    for (uint32_t i = 0; i < p->tensor_count; i++) {
-        tn_tensor *tensor = &context->tensors[i];
-        const tn_rec_tensor *record = &p->tensors[i];
-        tensor->data = (uint8_t *)context->addresses[record->buffer] +
-                       context->values[record->offset] * (int64_t)tn_dtype_bytes(tensor->dtype);
-    }
-    for (uint32_t i = 0; i < p->step_count; i++) {
-        const tn_rec_step *step = &p->steps[i];
-        tn_launch *launch = &context->launches[i];
-        if (step->kind == TN_STEP_KERNEL) {
-            for (uint32_t b = 0; b < step->buffers.count; b++)
-                launch->buf[b] = context->addresses[p->indices[step->buffers.first + b]];
-            continue;
-        }
-        for (uint32_t o = 0; o < step->operands.count; o++) {
-            uint32_t tensor = p->indices[step->operands.first + o];
-            launch->operands[o] = tensor == TN_NO_INDEX ? NULL : &context->tensors[tensor];
-        }
-        for (uint32_t r = 0; r < step->results.count; r++)
-            launch->results[r] = context->tensors[p->indices[step->results.first + r]];
-    }
 }
 
 tn_status tn_context_resolve_shapes(tn_context *context) {
-    const tn_program *p = program_of(context);
     if (context->is_running)
         return tn_error_make(TN_INVALID_ARGUMENT,
                              "the context is running: an executor must not use the context that "
@@ -417,16 +346,7 @@ tn_status tn_context_resolve_shapes(tn_context *context) {
     if (!context->shapes_are_stale)
         return NULL;
     TN_TRY(check_inputs_given(context));
-    TN_TRY(evaluate_sizes(context));
-    for (uint32_t i = 0; i < p->tensor_count; i++)
-        TN_TRY(resolve_tensor(context, i));
-    TN_TRY(check_ios(context));
-    TN_TRY(check_calls(context));
-    resolve_outputs(context);
-    TN_TRY(plan_arena(context));
-    TN_TRY(reserve_scratch(context));
-    TN_TRY(resolve_launches(context));
-    TN_TRY(tn_context_check_prims(context));
+    TN_TRY(resolve_round(context, 0));
     context->shapes_are_stale = false;
     context->addresses_are_stale = true;
     return NULL;
@@ -437,7 +357,14 @@ tn_status tn_context_resolve(tn_context *context) {
     if (!context->addresses_are_stale)
         return NULL;
     TN_TRY(take_outputs(context));
-    fill_addresses(context);
+    tn_context_fill_addresses(context, TN_ROUNDS_KNOWN);
     context->addresses_are_stale = false;
+    return NULL;
+}
+
+tn_status tn_context_resolve_round(tn_context *context, uint32_t round) {
+    TN_TRY(resolve_round(context, round));
+    TN_TRY(take_outputs(context));
+    tn_context_fill_addresses(context, round);
     return NULL;
 }

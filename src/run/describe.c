@@ -98,7 +98,10 @@ static tn_status resolve_sizes(describer *d, const char *dims_text) {
                                  tn_program_str(p, p->symbols[i].name).data, (long long)*dim,
                                  (long long)p->symbols[i].min, (long long)p->symbols[i].max);
     }
-    TN_TRY(tn_program_eval(p, (const int64_t(*)[TN_MAX_RANK])d->input_dims, d->values));
+    for (uint32_t i = 0; i < p->symbol_count; i++)
+        if (p->instrs[p->symbols[i].value].op == TN_SHAPE_RESULT)
+            d->values[p->symbols[i].value] = p->symbols[i].min;
+    TN_TRY(tn_program_eval(p, (const int64_t(*)[TN_MAX_RANK])d->input_dims, NULL, 0, d->values));
     for (uint32_t i = 0; i < p->input_count; i++) {
         const tn_rec_tensor *tensor = &p->tensors[p->inputs[i].tensor];
         for (uint32_t k = 0; k < tensor->rank; k++)
@@ -115,7 +118,7 @@ static tn_status resolve_sizes(describer *d, const char *dims_text) {
                                  (long long)bytes);
         d->buffer_bytes[i] = (size_t)bytes;
     }
-    return tn_arena_plan(&d->engine->env->allocator, p, d->buffer_bytes, d->arena_offsets,
+    return tn_arena_plan(&d->engine->env->allocator, p, d->buffer_bytes, NULL, 0, d->arena_offsets,
                          &d->arena_bytes, &d->live_bytes);
 }
 

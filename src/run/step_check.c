@@ -106,22 +106,22 @@ static tn_status check_prim(step_checker *c, const tn_rec_step *step, const tn_l
     return NULL;
 }
 
-static tn_status check_all(step_checker *c) {
+static tn_status check_all(step_checker *c, uint32_t round) {
     TN_TRY(tn_syms_create(&c->arena, &c->syms));
     for (uint32_t i = 0; i < c->program->step_count; i++) {
         const tn_rec_step *step = &c->program->steps[i];
-        if (step->kind == TN_STEP_PRIM)
+        if (step->kind == TN_STEP_PRIM && c->context->step_rounds[i] == round)
             TN_TRY_CTX(check_prim(c, step, &c->context->launches[i]),
                        "while checking step %u of the engine", i);
     }
     return NULL;
 }
 
-tn_status tn_context_check_prims(tn_context *context) {
+tn_status tn_context_check_prims(tn_context *context, uint32_t round) {
     const tn_engine *engine = context->session->engine;
     step_checker c = {.context = context, .program = &engine->file.program};
     tn_arena_init(&c.arena, engine->env->allocator);
-    tn_status status = check_all(&c);
+    tn_status status = check_all(&c, round);
     tn_arena_deinit(&c.arena);
     return status;
 }

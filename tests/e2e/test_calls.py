@@ -166,8 +166,11 @@ class Pytorch:
                 results = [results]
             kept = [r if r is None else r.contiguous() for r in results]
             for i, result in enumerate(kept):
-                if result is not None:
-                    call.results[i].data = result.data_ptr()
+                if result is None:
+                    continue
+                call.results[i].data = result.data_ptr()
+                for d, size in enumerate(result.shape):
+                    call.results[i].shape[d] = size
             call.held = self.runs
             self.held[call.held] = kept
         except Exception as error:
@@ -260,6 +263,19 @@ class Mutating(torch.nn.Module):
         return y + z
 
 
+class Data(torch.nn.Module):
+    """Sizes that depend on data: of outputs, of what the engine computes with, of later calls."""
+
+    def forward(self, x, table):
+        where = torch.nonzero(x > 0)
+        chosen = x[x > 0]
+        rows = table[where[:, 1]].exp()
+        empty = torch.zeros(chosen.shape[0] + 2, 3)
+        repeated = torch.repeat_interleave(table, torch.clamp(x[0].to(torch.int64), 0, 2), dim=0)
+        scaled = torch.ops.tenon_test.scale_mul(chosen, None, [chosen.shape[0]])
+        return where, rows, rows.softmax(0).sum(0), empty, repeated.relu(), scaled * 2
+
+
 class Calls(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory(dir=".")
@@ -302,6 +318,19 @@ class Calls(unittest.TestCase):
         x = torch.randn(3, 4)
         self.compare(engine(x), [Mutating()(x)])
         self.assertEqual(engine.pytorch.runs, 1)
+
+    def test_sizes_from_data(self):
+        rows = torch.export.Dim("rows", min=2, max=16)
+        module = Data()
+        program = torch.export.export(module, (torch.randn(4, 3), torch.randn(3, 5)),
+                                      dynamic_shapes=({0: rows}, None))
+        for dialect in program, program.run_decompositions():
+            for options in (), ("--codegen", "none"), ("--min-block-size", "3"):
+                engine = self.engine(dialect, *options)
+                self.assertGreaterEqual(engine.call_count(), 4)
+                for count, shift in ((4, 0), (4, 1), (9, -1), (2, -9), (2, 9), (4, 0)):
+                    x, table = torch.randn(count, 3) + shift, torch.randn(3, 5)
+                    self.compare(engine(x, table), module(x, table))
 
     def test_bert(self):
         """A whole model, the more of it in PyTorch the more the settings say."""

@@ -1,8 +1,8 @@
 /* fuzz_engine.c: engine files. An input whose first byte is 0 is the rest of it, taken as a file;
- * with any other it is a list of edits of a good engine (3: one with calls), after which checksums
- * are made right, so that what lies behind them is reached and seeds stay good when the format
- * changes: per edit 5 bytes, section id, offset (little-endian), what to add to the byte there, and
- * how many bytes. */
+ * with any other it is a list of edits of a good engine (3 and 4: with calls), after which
+ * checksums are made right, so that what lies behind them is reached and seeds stay good when the
+ * format changes: per edit 5 bytes, section id, offset (little-endian), what to add to the byte
+ * there, and how many bytes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,11 +26,12 @@ static void edit(engine_bytes bytes, const uint8_t *edits, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static engine_bytes engines[3];
+    static engine_bytes engines[4];
     if (!engines[0].data) {
         engines[0] = engine_bytes_make(ENGINE_GRAPH_ALL, NULL);
         engines[1] = engine_bytes_make(ENGINE_GRAPH_WINDOW, NULL);
         engines[2] = engine_bytes_make(ENGINE_GRAPH_CALLS, NULL);
+        engines[3] = engine_bytes_make(ENGINE_GRAPH_SIZES, NULL);
     }
     if (size == 0)
         return 0;
@@ -39,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         engine_bytes whole = {.data = (uint8_t *)(uintptr_t)(data + 1), .count = size - 1};
         bytes = engine_bytes_copy(whole);
     } else {
-        bytes = engine_bytes_copy(engines[data[0] == 3 ? 2 : data[0] % 2]);
+        bytes =
+            engine_bytes_copy(engines[data[0] == 3 || data[0] == 4 ? data[0] - 1 : data[0] % 2]);
         edit(bytes, data + 1, size - 1);
     }
     tn_status_free(engine_try(bytes));

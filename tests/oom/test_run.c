@@ -132,6 +132,8 @@ static void calls(void **state) {
     (void)state;
     check_each_allocation(ENGINE_GRAPH_CALLS, NULL);
     check_each_allocation(ENGINE_GRAPH_CALLS, "portable");
+    check_each_allocation(ENGINE_GRAPH_SIZES, NULL);
+    check_each_allocation(ENGINE_GRAPH_SIZES, "portable");
 }
 
 /* One context through failures at every allocation of its run with new shapes. */

@@ -40,4 +40,18 @@
     " %c: f32[4, s0] = k::call([%1], \"test::one.default\", \"[]\", [])\n"                         \
     " %2: f32[4] = k::reduce_sum(%c, [1], false)\n return %2, %c, %b\n}\n"
 
+/* Sizes that calls decide on: of a tensor that is used with one of a fixed size, of an expression,
+ * of a weight's slice, of outputs, of an integer argument. */
+#define ENGINE_GRAPH_SIZES                                                                         \
+    "graph sizes {\n symbol s0 in [1, 9]\n symbol u0 in [0, 24]\n symbol u1 in [0, 24]\n"          \
+    " input %x: f32[s0, 6]\n const %w: f32[6] = [1, 2, 3, 4, 5, 6]\n"                              \
+    " %e: f32[s0, 6] = k::exp(%x)\n"                                                               \
+    " %n: f32[u0, 6], %m: i64[u0] = k::call([%e], \"test::pick.default\", \"[]\", [])\n"           \
+    " %0: f32[u0, 6] = k::mul(%n, %w)\n %1: f32[u0] = k::reduce_sum(%0, [1], false)\n"             \
+    " %2: f32[6] = k::reduce_sum(%e, [0], false)\n"                                                \
+    " %i: f32[u0, s0] = k::iota([u0, s0], 0, 0.0, 1.0, f32)\n"                                     \
+    " %q: f32[u1] = k::call([%1, %m], \"test::again.default\", \"[]\", [2*u0])\n"                  \
+    " %3: f32[u0 + u1] = k::concat([%1, %q], 0)\n %4: f32[u0 + u1] = k::cumsum(%3, 0)\n"           \
+    " return %4, %2, %i, %m\n}\n"
+
 #endif

@@ -1,6 +1,7 @@
 /* executor.h: an executor for tests. Whatever the operator, element j of result i is (i + 1) times
  * the sum of the elements j of all operands of the result's shape, plus the sum of the call's
- * integers: enough to see each operand, its strides and the integers in what comes out. */
+ * integers: enough to see each operand, its strides and the integers in what comes out. Where the
+ * call decides on sizes, they are `size`, and element j is j. */
 #ifndef TN_TESTS_EXECUTOR_H
 #define TN_TESTS_EXECUTOR_H
 
@@ -24,10 +25,11 @@ typedef enum executor_mode {
     EXECUTOR_DEVICE,
 } executor_mode;
 
-/* Thread-safe but for `mode` and `loose`. */
+/* Thread-safe but for `mode`, `size` and `loose`. */
 typedef struct test_executor {
     tn_executor table; /* for tn_session_options */
     executor_mode mode;
+    int64_t size;
     const char *refused_op; /* prepare refuses it; NULL: none */
     atomic_int prepared, runs, held, released;
     double loose[256];

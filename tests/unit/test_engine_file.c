@@ -14,7 +14,8 @@
 #include "engine_graphs.h"
 #include "engine_make.h"
 
-static const char *const graphs[] = {ENGINE_GRAPH_ALL, ENGINE_GRAPH_WINDOW, ENGINE_GRAPH_CALLS};
+static const char *const graphs[] = {ENGINE_GRAPH_ALL, ENGINE_GRAPH_WINDOW, ENGINE_GRAPH_CALLS,
+                                     ENGINE_GRAPH_SIZES};
 enum { GRAPH_COUNT = sizeof graphs / sizeof *graphs };
 
 static void expect(tn_status status, tn_code code, const char *part) {
@@ -239,7 +240,7 @@ static void broken_records(void **state) {
     (void)state;
     engine_bytes whole = engine_bytes_make(graphs[0], NULL);
     uint32_t arena = first_arena_buffer(whole);
-    EXPECT_BROKEN(tn_rec_instr, 1, 0, r->op = 12, TN_CORRUPT, "shape instruction 0: operation");
+    EXPECT_BROKEN(tn_rec_instr, 1, 0, r->op = 13, TN_CORRUPT, "shape instruction 0: operation");
     EXPECT_BROKEN(tn_rec_symbol, 2, 0, r->value = 1000000, TN_CORRUPT, "symbol 0: value");
     EXPECT_BROKEN(tn_rec_symbol, 2, 0, r->name.len = 7, TN_CORRUPT, "symbol 0: name");
     EXPECT_BROKEN(tn_rec_symbol, 2, 0, r->max = 1, TN_OUT_OF_RANGE, "expected 2 to 1");
@@ -281,12 +282,36 @@ static void broken_calls(void **state) {
     engine_bytes_free(&whole);
 }
 
+/* The first shape instruction that a call's result gives, and the one that follows from it. */
+static size_t first_result_size(engine_bytes bytes) {
+    size_t i = 0;
+    while (((const tn_rec_instr *)record_at(bytes, 1, i))->op != TN_SHAPE_RESULT)
+        i++;
+    return i;
+}
+
+static void broken_sizes_of_calls(void **state) {
+    (void)state;
+    engine_bytes whole = engine_bytes_make(ENGINE_GRAPH_SIZES, NULL);
+    size_t at = first_result_size(whole);
+    const tn_rec_io *output = record_at(whole, 6, 1); /* of the inputs' sizes alone */
+    EXPECT_BROKEN(tn_rec_instr, 1, at, r->a = 2, TN_CORRUPT, "call is 2");
+    EXPECT_BROKEN(tn_rec_instr, 1, at, r->b = 2, TN_CORRUPT, "result is 2");
+    EXPECT_BROKEN(tn_rec_instr, 1, at, r->c = 2, TN_CORRUPT, "dimension is 2");
+    EXPECT_BROKEN(tn_rec_instr, 1, at, r->a = 1, TN_CORRUPT, "sizes are known after 2 calls");
+    EXPECT_BROKEN(tn_rec_instr, 1, 0, (*r = (tn_rec_instr){.op = TN_SHAPE_RESULT}), TN_CORRUPT,
+                  "input x: its shape depends on a call's result");
+    EXPECT_BROKEN(tn_rec_tensor, 4, output->tensor, r->dims[0] = (uint32_t)at, TN_CORRUPT, "");
+    engine_bytes_free(&whole);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_engines_run),        cmocka_unit_test(cut_at_every_byte),
         cmocka_unit_test(checksums_notice),         cmocka_unit_test(every_byte_of_records),
         cmocka_unit_test(every_byte_of_the_header), cmocka_unit_test(neighbouring_versions),
         cmocka_unit_test(broken_records),           cmocka_unit_test(broken_calls),
+        cmocka_unit_test(broken_sizes_of_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -91,7 +91,8 @@ static void test_results_over_operands(void **state) {
     const size_t bytes[COUNT] = {100, 640, 64, 640, 640, 640};
     size_t offsets[COUNT] = {0}, arena_bytes, live_bytes;
     const tn_allocator allocator = tn_allocator_system();
-    assert_null(tn_arena_plan(&allocator, &program, bytes, offsets, &arena_bytes, &live_bytes));
+    assert_null(
+        tn_arena_plan(&allocator, &program, bytes, NULL, 0, offsets, &arena_bytes, &live_bytes));
     assert_int_equal(offsets[0], 0);
     assert_int_equal(offsets[3], offsets[1]);
     assert_int_equal(offsets[4], offsets[1]);

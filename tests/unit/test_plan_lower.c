@@ -310,6 +310,12 @@ static void what_no_executor_serves_is_refused(void **state) {
         {"graph g { input %x: f32[2]\n%y: f32[2] = mylib::map(%x, graph inner { input %a: f32[2]\n"
          "return %a })\nreturn %y }",
          "its argument arg1 is a graph"},
+        {"graph g { symbol u in [0, 4]\ninput %x: f32[2]\n%y: f32[2] = mylib::op(%x, u)\n"
+         "return %y }",
+         "its arguments depend on u, which is no input's size nor that of an earlier result"},
+        {"graph g { symbol u in [0, 4]\ninput %x: f32[2]\n%y: f32[2*u] = mylib::op(%x)\n"
+         "return %y }",
+         "its results depend on u"},
         {"graph g { input %x: f32[2, 3]\n%y: f32[2, 3] = aten::softmax.int(%x, 2)\nreturn %y }",
          "dim is 2"},
     };
@@ -325,6 +331,15 @@ static void what_no_executor_serves_is_refused(void **state) {
         assert_non_null(strstr(assignment->fates[0].reason, cases[i].reason));
         end(&f);
     }
+}
+
+static void sizes_may_come_from_calls(void **state) {
+    (void)state;
+    check_fates(
+        "graph g { symbol u in [0, 4]\ninput %x: f32[2, 2]\n%n: i64[u, 2] = aten::nonzero(%x)\n"
+        "%a: f32[u] = aten::zeros([u])\n%b: f32[2*u] = mylib::op(%a, [u, 1])\n"
+        "%c: f32[2*u] = aten::relu(%b)\nreturn %c }",
+        &(tn_assign_options){0}, "fefe");
 }
 
 static void a_pattern_without_a_node_is_an_error(void **state) {
@@ -379,6 +394,7 @@ int main(void) {
         cmocka_unit_test(a_known_operator_has_all_its_arguments),
         cmocka_unit_test(small_blocks_become_calls),
         cmocka_unit_test(what_no_executor_serves_is_refused),
+        cmocka_unit_test(sizes_may_come_from_calls),
         cmocka_unit_test(a_pattern_without_a_node_is_an_error),
         cmocka_unit_test(short_memory_is_an_error),
     };

@@ -283,6 +283,101 @@ static void not_reentrant(void **state) {
     end(&f);
 }
 
+/* ---- sizes that calls decide on ----------------------------------------------------------------
+ */
+
+/* Runs ENGINE_GRAPH_SIZES: call 0 gives u rows, call 1 u numbers. */
+static tn_status run_sizes(fixture *f, int64_t rows, int64_t u) {
+    float x[MOST_ROWS * COLUMNS];
+    DLTensor sums, fixed, steps, picked;
+    f->executor.size = u;
+    TN_TRY(set_rows(f->context, x, rows, 0));
+    TN_TRY(tn_context_run(f->context));
+    TN_TRY(tn_context_get_output(f->context, 0, &sums));
+    TN_TRY(tn_context_get_output(f->context, 1, &fixed));
+    TN_TRY(tn_context_get_output(f->context, 2, &steps));
+    TN_TRY(tn_context_get_output(f->context, 3, &picked));
+    if (sums.shape[0] != 2 * u || fixed.shape[0] != COLUMNS || steps.shape[0] != u ||
+        steps.shape[1] != rows || picked.shape[0] != u)
+        return tn_error_make(TN_INTERNAL, "%lld, %lld, %lld sizes", (long long)sums.shape[0],
+                             (long long)steps.shape[0], (long long)picked.shape[0]);
+    double sum = 0;
+    for (int64_t i = 0; i < u; i++) { /* row i is 6i, 6i + 1, ... times 1, 2, ... */
+        sum += 6.0 * (double)i * 21 + 70;
+        TN_TRY(compare(&sums, i, sum));
+        if (((const int64_t *)picked.data)[i] != i)
+            return tn_error_make(TN_INTERNAL, "picked %lld", (long long)i);
+        for (int64_t k = 0; k < rows; k++)
+            TN_TRY(compare(&steps, i * rows + k, (double)i));
+    }
+    for (int64_t i = 0; i < u; i++) {
+        sum += (double)i;
+        TN_TRY(compare(&sums, u + i, sum));
+    }
+    return NULL;
+}
+
+static void sizes_from_calls(void **state) {
+    (void)state;
+    static const executor_mode modes[] = {EXECUTOR_OWN, EXECUTOR_LOOSE};
+    for (int t = 0; t < 2 * TARGET_COUNT; t++) {
+        fixture f;
+        begin(&f, ENGINE_GRAPH_SIZES, targets[t / 2], modes[t % 2]);
+        static const int64_t sizes[] = {3, 3, 0, 5, 1, 0, 24, 24, 2};
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+            if (sizes[i] <= 5 || modes[t % 2] == EXECUTOR_OWN)
+                succeeds(run_sizes(&f, 1 + (int64_t)i / 2, sizes[i]));
+        end(&f);
+    }
+}
+
+static void sizes_before_and_after(void **state) {
+    (void)state;
+    for (int t = 0; t < TARGET_COUNT; t++) {
+        fixture f;
+        float x[4 * COLUMNS], given[4];
+        DLTensor output;
+        tn_io_info info = {.size = sizeof info};
+        begin(&f, ENGINE_GRAPH_SIZES, targets[t], EXECUTOR_OWN);
+        succeeds(tn_engine_output_info(f.engine, 3, &info));
+        assert_int_equal(info.dims[0], -1);
+        assert_int_equal(info.dims_max[0], 24);
+        assert_string_equal(info.dim_names[0], "u0");
+        succeeds(set_rows(f.context, x, 4, 0));
+        succeeds(tn_context_infer_outputs(f.context));
+        succeeds(tn_context_get_output(f.context, 2, &output));
+        assert_int_equal(output.shape[0], -1);
+        assert_int_equal(output.shape[1], 4);
+        assert_null(output.data);
+        succeeds(run_sizes(&f, 4, 2));
+        int64_t dims[] = {4}; /* the caller's memory is right for one size only */
+        DLTensor memory = {.data = given,
+                           .device = {kDLCPU, 0},
+                           .ndim = 1,
+                           .dtype = tn_dtype_to_dlpack(TN_F32),
+                           .shape = dims};
+        succeeds(tn_context_set_output(f.context, 0, &memory));
+        succeeds(run_sizes(&f, 4, 2));
+        succeeds(tn_context_get_output(f.context, 0, &output));
+        assert_ptr_equal(output.data, given);
+        refuses(run_sizes(&f, 4, 3), TN_INVALID_ARGUMENT,
+                "the given memory is 4, the output's is 6");
+        succeeds(run_sizes(&f, 4, 2));
+        succeeds(tn_context_set_output(f.context, 0, NULL));
+        f.executor.mode = EXECUTOR_OWN;
+        refuses(run_sizes(&f, 4, 25), TN_OUT_OF_RANGE,
+                "result 0 of test::pick.default: dimension 0 (u0) is 25, expected 0 to 24");
+        f.executor.mode = EXECUTOR_PLANNED; /* there is no planned memory */
+        refuses(run_sizes(&f, 4, 2), TN_INVALID_ARGUMENT, "without memory (NULL)");
+        f.executor.mode = EXECUTOR_RANK;
+        refuses(run_sizes(&f, 4, 2), TN_INVALID_ARGUMENT,
+                "f32[2], of another rank; wanted f32[2, 6]");
+        f.executor.mode = EXECUTOR_OWN;
+        succeeds(run_sizes(&f, 4, 5));
+        end(&f);
+    }
+}
+
 /* ---- sessions ----------------------------------------------------------------------------------
  */
 
@@ -397,6 +492,8 @@ int main(void) {
         cmocka_unit_test(wrong_results),
         cmocka_unit_test(errors_before_a_call),
         cmocka_unit_test(not_reentrant),
+        cmocka_unit_test(sizes_from_calls),
+        cmocka_unit_test(sizes_before_and_after),
         cmocka_unit_test(sessions_need_an_executor),
         cmocka_unit_test(calls_say_what_they_are),
         cmocka_unit_test(calls_are_profiled),

@@ -92,7 +92,9 @@ tn_status tn_segment_assign_roles(tn_segment *segment) {
             if (kind == TN_KIND_POINTWISE)
                 role->is_root = is_used && !role->sink && !is_free(node);
             else
-                role->is_root = kind != TN_KIND_VIEW && is_used;
+                /* Calls are numbered as they stand, sizes may come from them. */
+                role->is_root =
+                    kind != TN_KIND_VIEW && (is_used || tn_node_prim(node) == TN_PRIM_CALL);
         }
     }
     return NULL;
