@@ -67,6 +67,7 @@ class IoInfo(ctypes.Structure):
         ("dims_min", ctypes.c_int64 * MAX_RANK),
         ("dims_max", ctypes.c_int64 * MAX_RANK),
         ("dim_names", ctypes.c_char_p * MAX_RANK),
+        ("mutates_input", ctypes.c_int64),
     ]
 
     @property

@@ -15,7 +15,8 @@
 # (`make check`), and quick too if their comment says so.
 #
 # Every test runs in an empty folder of its own under the build tree, with TENON_TESTS (tests/),
-# TENON (the command) and TENON_BUILD (the build folder) in its environment.
+# TENON (the command) and TENON_BUILD (the build folder) in its environment; `import tenon` finds the
+# package of the build tree.
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
 set(tn_tests ${PROJECT_SOURCE_DIR}/tests)
 set(TENON_PYTHON ${PROJECT_SOURCE_DIR}/build/venv/bin/python CACHE FILEPATH
@@ -42,7 +43,8 @@ function(tn_test name file tier)
     set(work ${PROJECT_BINARY_DIR}/tests/work/${name})
     file(MAKE_DIRECTORY ${work})
     add_test(NAME ${name} COMMAND ${ARGN} WORKING_DIRECTORY ${work})
-    set(environment TENON_TESTS=${tn_tests} TENON_BUILD=${PROJECT_BINARY_DIR})
+    set(environment TENON_TESTS=${tn_tests} TENON_BUILD=${PROJECT_BINARY_DIR}
+        PYTHONPATH=${PROJECT_BINARY_DIR}/python)
     if(TARGET tenon_command)
         list(APPEND environment TENON=$<TARGET_FILE:tenon_command>)
     endif()
@@ -135,6 +137,9 @@ if(NOT TENON_RT_ONLY)
     tn_test_program(compare_in_place ${tn_tests}/e2e/compare_in_place.c tn_internal)
 
     file(GLOB scripts CONFIGURE_DEPENDS ${tn_tests}/*/test_*.py)
+    if(NOT TARGET tenon_python)
+        list(FILTER scripts EXCLUDE REGEX "/tests/python/")
+    endif()
     foreach(script ${scripts})
         string(REGEX MATCH "([^/]+)/test_([^/]+)\\.py$" whole ${script})
         tn_test(${CMAKE_MATCH_1}.${CMAKE_MATCH_2} ${script} standard

@@ -94,10 +94,15 @@ typedef struct tn_io_info {
      * only for plain symbols. */
     int64_t dims_min[TN_MAX_RANK], dims_max[TN_MAX_RANK];
     const char *dim_names[TN_MAX_RANK]; /* "s0" for a plain symbol, else NULL */
+    /* Outputs: the input whose new content this is, which a model that changes its input gives; -1:
+     * none. */
+    int64_t mutates_input;
 } tn_io_info;
 
 TN_API size_t tn_engine_input_count(const tn_engine *engine);
 TN_API size_t tn_engine_output_count(const tn_engine *engine);
+/* How many states (buffers that the model changes) a context keeps from run to run. Since 0.1. */
+TN_API size_t tn_engine_state_count(const tn_engine *engine);
 /* TN_OUT_OF_RANGE for an index past the last. */
 TN_API TN_MUST_USE tn_status tn_engine_input_info(const tn_engine *engine, size_t i,
                                                   tn_io_info *out_info);

@@ -120,6 +120,10 @@ size_t tn_engine_output_count(const tn_engine *engine) {
     return engine->file.program.output_count;
 }
 
+size_t tn_engine_state_count(const tn_engine *engine) {
+    return engine->file.program.state_count;
+}
+
 const tn_rec_symbol *tn_program_symbol(const tn_program *program, uint32_t value) {
     for (uint32_t i = 0; i < program->symbol_count; i++)
         if (program->symbols[i].value == value)
@@ -132,6 +136,7 @@ static void fill_info(const tn_program *program, const tn_rec_io *io, tn_io_info
     out->name = tn_program_str(program, io->name).data;
     out->dtype = (tn_dtype)tensor->dtype;
     out->rank = tensor->rank;
+    out->mutates_input = io->mutates_input < program->input_count ? (int64_t)io->mutates_input : -1;
     for (uint32_t d = 0; d < TN_MAX_RANK; d++) {
         out->dims[d] = out->dims_min[d] = out->dims_max[d] = 0;
         out->dim_names[d] = NULL;

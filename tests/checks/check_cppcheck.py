@@ -1,10 +1,10 @@
-"""cppcheck over the library, the command and the examples: warnings, performance, portability."""
+"""cppcheck over the library, the command, the Python module and the examples: warnings, performance, portability."""
 import os
 import subprocess
 
 from source_tree import BUILD_DIR, SOURCE_DIR, files, finish, report, tool
 
-paths = [p for p in files(".c") if p.startswith(("src/", "tools/", "examples/"))]
+paths = [p for p in files(".c") if p.startswith(("src/", "tools/", "python/", "examples/"))]
 cache = os.path.join(BUILD_DIR, "cppcheck")
 os.makedirs(cache, exist_ok=True)
 result = subprocess.run(

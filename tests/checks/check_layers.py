@@ -1,6 +1,6 @@
 """Includes only from permitted layers (cmake/layers.txt; docs/architecture.md says why).
 
-Also: public headers and what stands outside of the library (tools/, examples/) include nothing of
+Also: public headers and what stands outside of the library (tools/, python/, examples/) include nothing of
 tenon but <tenon/...>; a layer of libtenon_rt may include only layers of libtenon_rt; third-party
 headers only where the table names the package.
 
@@ -10,7 +10,7 @@ from source_tree import code_only, files, finish, layers, matches, read, report
 
 THIRD_PARTY = {"xxhash": ("xxhash.h", "xxh3.h"), "zlib": ("zlib.h",), "jsmn": ("jsmn.h",),
                "minizip": ("minizip/",)}
-OUTSIDE = ("tools/", "examples/", "include/")
+OUTSIDE = ("tools/", "python/", "examples/", "include/")
 
 table = layers()
 by_name = {row["name"]: row for row in table}
