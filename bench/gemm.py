@@ -1,17 +1,20 @@
 """Measures tenon's matrix products against the limit of one core of this machine, in the same run.
 
-    python bench/gemm.py [--rounds 5] [--seconds 0.5] [--build build] [--out DIR]
+    python bench/gemm.py [--rounds 5] [--seconds 0.3] [--build build] [--out DIR]
 
 Each product is a torch.nn.Linear without bias, exported, compiled and run on one thread; its time
 is that of the engine's steps as the runtime's own profile gives them, so that the call from Python
 is not counted. The limit is bench/peak.c: fused multiply-adds in registers for fp32, tile products
-(AMX) for bf16. Every measurement of a product follows one of the limit and is divided by it; the
-report gives the median of these ratios over the rounds, and their spread.
+(AMX) for bf16. What clock the processor grants depends on what ran in the last milliseconds and on
+who shares the core, so product and limit take turns in slices of about a millisecond, and every
+slice of the product is divided by the limits measured just before and after it. The report gives
+the median of these ratios and their quartiles.
 
 Writes NAME.json and NAME.md under --out (bench/results).
 """
 
 import argparse
+import ctypes
 import datetime
 import json
 import os
@@ -40,29 +43,24 @@ SHAPES = (
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
+SLICE_SECONDS = 1e-3
+
+
 class Peak:
-    """bench/peak.c, built and waiting."""
+    """bench/peak.c, built and loaded."""
 
     def __init__(self, work, dtype):
-        program = work / "peak"
+        library = work / "peak.so"
         source = peers.HERE / "peak.c"
-        subprocess.run(["cc", "-O2", "-std=gnu11", "-o", program, source], check=True)
-        self.process = subprocess.Popen(
-            [program, dtype], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        flags = ["-O2", "-std=gnu11", "-shared", "-fPIC"]
+        subprocess.run(["cc", *flags, "-o", library, source], check=True)
+        self.slice = ctypes.CDLL(str(library)).peak_slice
+        self.slice.restype = ctypes.c_double
+        self.name = ctypes.c_char_p(dtype.encode())
 
-    def measure(self, seconds):
-        """The rate in GFLOP/s; None where the machine has no such unit."""
-        try:
-            print(seconds, file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            return None
-        line = self.process.stdout.readline()
-        return float(line) if line else None
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+    def measure(self):
+        """The rate of one slice in GFLOP/s; 0 where the machine has no such unit."""
+        return self.slice(self.name)
 
 
 class Product:
@@ -98,38 +96,49 @@ class Product:
                 f"{self.name}: relative distance {far:.1e}, expected at most {limit}"
             )
 
-    def measure(self, seconds):
-        """The rate in GFLOP/s: the median over the runs that fit into that time."""
+    def measure(self):
+        """The rate of one slice in GFLOP/s: that of its median run."""
         times = []
-        end = time.perf_counter() + seconds
-        self.engine.run()
-        while time.perf_counter() < end or len(times) < 3:
+        end = time.perf_counter() + SLICE_SECONDS
+        while not times or time.perf_counter() < end:
             self.engine.run()
             times.append(sum(self.engine.step_times()))
         return 2.0 * self.m * self.k * self.n / statistics.median(times)
 
 
+def alternate(product, peak, seconds):
+    """(rate, limit) of every slice of the product in that time; the limit is the mean of the
+    slices around it."""
+    pairs = []
+    before = peak.measure()
+    end = time.perf_counter() + seconds
+    while len(pairs) < 3 or time.perf_counter() < end:
+        rate, after = product.measure(), peak.measure()
+        pairs.append((rate, (before + after) / 2))
+        before = after
+    return pairs
+
+
 def measure(work, build, dtype, rounds, seconds):
     """{"limit": GFLOP/s, "products": {name: figures}} of one dtype, or None without such a unit."""
     peak = Peak(work, dtype)
-    if peak.measure(seconds) is None:
+    if peak.measure() == 0:
         return None
     products = [Product(work, build, dtype, shape) for shape in SHAPES]
-    limits = []
-    rates = {product.name: [] for product in products}
+    pairs = {product.name: [] for product in products}
     for _ in range(rounds):
         for product in products:
-            limits.append(peak.measure(seconds))
-            rates[product.name].append((product.measure(seconds), limits[-1]))
-    peak.end()
+            pairs[product.name] += alternate(product, peak, seconds)
     figures = {}
-    for name, pairs in rates.items():
-        parts = sorted(rate / limit for rate, limit in pairs)
+    for name, measured in pairs.items():
+        low, part, high = statistics.quantiles((rate / limit for rate, limit in measured), n=4)
         figures[name] = {
-            "gflops": statistics.median(rate for rate, _ in pairs),
-            "part": statistics.median(parts),
-            "part_spread": [parts[0], parts[-1]],
+            "gflops": statistics.median(rate for rate, _ in measured),
+            "part": part,
+            "part_quartiles": [low, high],
+            "slices": len(measured),
         }
+    limits = [limit for measured in pairs.values() for _, limit in measured]
     return {"limit": statistics.median(limits), "products": figures}
 
 
@@ -141,11 +150,11 @@ def markdown(report):
         lines += [
             f"## {dtype}, one thread, limit {result['limit']:.0f} GFLOP/s",
             "",
-            "| M x K x N | GFLOP/s | part of the limit (spread) |",
+            "| M x K x N | GFLOP/s | part of the limit (quartiles) |",
             "| --- | ---: | --- |",
         ]
         for name, f in result["products"].items():
-            low, high = f["part_spread"]
+            low, high = f["part_quartiles"]
             part = f"{f['part']:.0%} ({low:.0%} to {high:.0%})"
             lines.append(f"| {name.split()[1]} | {f['gflops']:.0f} | {part} |")
         lines.append("")
@@ -155,7 +164,7 @@ def markdown(report):
 def main():
     parser = argparse.ArgumentParser(description="Measures matrix products against the machine.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.3, help="per measurement")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of a product in a round")
     parser.add_argument("--build", type=pathlib.Path, default=peers.TREE / "build")
     parser.add_argument("--work", type=pathlib.Path, default=peers.TREE / "build" / "bench")
     parser.add_argument("--out", type=pathlib.Path, default=peers.HERE / "results")

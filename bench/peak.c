@@ -1,19 +1,15 @@
-/* peak.c: the arithmetic limit of one core of this machine, measured on request.
+/* peak.c: the arithmetic limit of one core of this machine, in slices of under a millisecond.
  *
- *     peak fp32|bf16
- *
- * Answers each line "SECONDS" on standard input with one line: the rate in GFLOP/s, the median over
- * slices of that time. fp32 is fused multiply-adds in the widest registers there are, bf16 is tile
- * products (AMX) on tiles that stay in registers: what no kernel can exceed. Operands are not zero,
- * and enough accumulators are in flight that latency hides. The instructions are written as
- * assembly, because a compiler would see that nothing is done with the results.
+ * A shared library, so that a benchmark measures it in its own thread, between the kernels that it
+ * times. fp32 is fused multiply-adds in the widest registers there are, bf16 is tile products (AMX)
+ * on tiles that stay in registers: what no kernel can exceed. Operands are not zero, and enough
+ * accumulators are in flight that latency hides. The instructions are written as assembly, because
+ * a compiler would see that nothing is done with the results.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -21,7 +17,6 @@
 
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_XTILEDATA 18
-#define SLICES_MAX 4096
 
 /* One slice of work; the result is the number of floating-point operations done. */
 typedef double run_slice(void);
@@ -140,6 +135,8 @@ static bool has_amx_bf16(void) {
            syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
+double peak_slice(const char *what);
+
 static run_slice *choose(const char *what) {
     if (strcmp(what, "bf16") == 0)
         return has_amx_bf16() ? tile_products : NULL;
@@ -150,31 +147,12 @@ static run_slice *choose(const char *what) {
     return __builtin_cpu_supports("fma") ? fma_avx2 : NULL;
 }
 
-static int compare_rates(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-int main(int argc, char **argv) {
-    run_slice *slice = argc == 2 ? choose(argv[1]) : NULL;
-    if (slice == NULL) {
-        fputs("usage: peak fp32|bf16 (on a processor with FMA, with AMX-BF16)\n", stderr);
-        return 2;
-    }
-    char line[64];
-    while (fgets(line, sizeof line, stdin) != NULL) {
-        static double rates[SLICES_MAX];
-        const double end = now_s() + strtod(line, NULL);
-        size_t count = 0;
-        slice(); /* wakes the vector units */
-        do {
-            const double start = now_s();
-            const double operations = slice();
-            rates[count++] = operations / (now_s() - start) / 1e9;
-        } while (now_s() < end && count < SLICES_MAX);
-        qsort(rates, count, sizeof rates[0], compare_rates);
-        printf("%.1f\n", rates[count / 2]);
-        fflush(stdout);
-    }
-    return 0;
+/* The rate in GFLOP/s of one slice of "fp32" or "bf16"; 0 where the machine has no such unit. */
+double peak_slice(const char *what) {
+    run_slice *slice = choose(what);
+    if (slice == NULL)
+        return 0.0;
+    const double start = now_s();
+    const double operations = slice();
+    return operations / (now_s() - start) / 1e9;
 }
