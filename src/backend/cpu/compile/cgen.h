@@ -305,7 +305,7 @@ TN_MUST_USE tn_status tn_emit_order(tn_cg *cg, const tn_order_spec *spec, tn_cg_
  *   math on tn_vf: tn_exp_f, tn_log_f, tn_tanh_f, tn_erf_f, tn_sigmoid_f, tn_gelu_erf_f,
  *     tn_gelu_tanh_f, tn_silu_f, tn_sin_f, tn_cos_f, tn_pow_f, tn_rsqrt_f, tn_sqrt_f, ...: one for
  *     every map primitive on f32, named tn_<primitive>_f; and the same names with _d, _i, _l for
- *     the types where the primitive makes sense;
+ *     the types where the primitive makes sense; tn_gelu_erf_bf16_f for results that become bf16;
  *   tn_hsum_f, tn_hmax_f: horizontal reductions (max propagates NaN).
  * All are static inline. Only the parts marked by the used masks are printed when that saves
  * time. */

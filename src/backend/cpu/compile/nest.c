@@ -161,16 +161,18 @@ static const char *infix_operator(tn_prim prim, char class) {
     }
 }
 
-/* "gelu_erf" of "k::gelu_erf(Tensor x) -> Tensor". */
-static const char *short_name(tn_cg *cg, tn_prim prim) {
+/* "gelu_erf" of "k::gelu_erf(Tensor x) -> Tensor"; or the faster form of a function whose result is
+ * rounded to bf16. */
+static const char *short_name(tn_cg *cg, tn_prim prim, tn_dtype dtype) {
     const char *schema = tn_prim_schema(prim) + strlen("k::");
-    return tn_cg_text(cg, "%.*s", (int)strcspn(schema, "("), schema);
+    const bool is_rounded = prim == TN_PRIM_GELU_ERF && dtype == TN_BF16;
+    return tn_cg_text(cg, "%.*s%s", (int)strcspn(schema, "("), schema, is_rounded ? "_bf16" : "");
 }
 
 static const char *map_text(tn_cg *cg, const tn_expr *e) {
     const tn_expr *typical = e->args[e->arg_count - 1];
     char class = tn_expr_class(typical->dtype);
-    const char *name = short_name(cg, e->prim);
+    const char *name = short_name(cg, e->prim, e->dtype);
     if (e->prim == TN_PRIM_CAST) {
         char to = tn_expr_class(e->dtype);
         const char *text = class == to
