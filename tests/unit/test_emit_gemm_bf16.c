@@ -31,6 +31,8 @@ static const gemm_case cases[] = {
     {"tails", 1, 37, 45, 71, true, false, false, false, false, false, 3},
     {"passes", 1, 33, 96, 800, true, false, false, false, false, true, 32},
     {"blocks", 1, 300, 33, 40, true, false, false, false, false, false, 0},
+    {"uneven_blocks", 1, 301, 33, 40, true, false, false, false, false, false, 0},
+    {"whole_block", 1, 197, 40, 300, true, false, false, false, false, false, 0},
     {"half_tile", 1, 5, 20, 96, true, false, false, false, false, false, 0},
     {"left_transposed", 1, 40, 40, 50, true, false, false, false, true, false, 5},
     {"paired", 1, 20, 96, 64, true, true, false, false, false, false, 0},
@@ -91,7 +93,9 @@ static void emit(tn_test_unit *unit, const gemm_case *c) {
                    spec.store, c->is_paired ? ", tn_vf other" : ""));
     tn_cg_line(cg, "float *out = (float *)buf[2] + (i0 * %s + m) * (%s / %d) + n;",
                tn_cg_sym(cg, spec.m), tn_cg_sym(cg, spec.n), c->is_paired ? 2 : 1);
-    tn_cg_line(cg, "tn_store_f32(out, 1, lanes, value%s);", c->is_paired ? " * other" : "");
+    /* Adding shows what is stored twice. */
+    tn_cg_line(cg, "tn_store_f32(out, 1, lanes, tn_load_f32(out, 1, lanes) + value%s);",
+               c->is_paired ? " * other" : "");
     tn_cg_end_function(cg, &function);
     tn_cg_kernel facts;
     tn_status status = tn_emit_gemm_bf16(cg, &spec, &facts);
@@ -146,7 +150,7 @@ static void check(const tn_test_unit *unit, const tn_test_kernel *kernel, const 
                   int64_t shares) {
     operands o = make_operands(c);
     const int64_t columns = c->is_paired ? c->n / 2 : c->n;
-    float *out = malloc((size_t)(c->batch * c->m * columns) * sizeof *out);
+    float *out = calloc((size_t)(c->batch * c->m * columns), sizeof *out);
     assert_non_null(out);
     void *b = o.b;
     if (c->is_const) {

@@ -5,10 +5,10 @@
 #include "backend/cpu/compile/emit_contract.h"
 
 enum {
-    TN_BF16_STEP = 32,       /* rows of k of one tile */
-    TN_BF16_PANEL = 32,      /* columns of two tiles */
-    TN_BF16_BLOCK = 128,     /* rows of a task with tiles: their results fill half of L1 */
-    TN_BF16_MOST_STEPS = 12, /* of one pass: the right side must stay in L1 beside the results */
+    TN_BF16_STEP = 32,      /* rows of k of one tile */
+    TN_BF16_PANEL = 32,     /* columns of two tiles */
+    TN_BF16_BLOCK = 128,    /* rows of a task with tiles: their results fill half of L1 */
+    TN_BF16_MOST_STEPS = 8, /* of one pass: both sides of 32 rows stay in L1 beside the results */
 };
 
 static inline int64_t tn_bf16_ceildiv(int64_t a, int64_t b) {

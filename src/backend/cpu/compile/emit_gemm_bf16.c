@@ -1,10 +1,10 @@
 /* emit_gemm_bf16.c: matrix products of bf16, accumulated in fp32.
  *
- * A task is a block of rows times one panel of 32 columns. With AMX its results stay in a buffer of
- * half the L1 cache while k passes by, and the right side of one pass in the other half; the left
- * side is read where it lies, out of L2. The store function runs from that buffer. Without AMX, and
- * for so few rows that reading the weights is all the time it takes, pairs are widened in registers
- * (prelude_bf16.c.in); both read the same packed weights.
+ * A task is a block of rows times one panel of 32 columns. With AMX its results stay in L1 while k
+ * passes by, beside the right side of one pass; the left side is read where it lies, out of L2. The
+ * last pass hands every few rows to the store function as soon as they are complete. Without AMX,
+ * and for so few rows that reading the weights is all the time it takes, pairs are widened in
+ * registers (prelude_bf16.c.in); both read the same packed weights.
  *
  * The left side is copied first, once per block, if its rows are not contiguous or k is not a whole
  * number of steps: padding must be zeros, since what lies behind a row may be NaN. A right side
@@ -18,6 +18,7 @@
 enum {
     FEW_ROWS = 2, /* up to here the vector units are as fast as memory */
     VECTOR_BLOCK = 48,
+    WHOLE_BLOCK = 224,  /* so many rows are one block with tiles: each panel is read once */
     ALIAS_BYTES = 4096, /* rows so far apart share the lines of one set of L1 */
     COPY_PADDING = 32,  /* elements behind each copied row, so that copies do not */
 };
@@ -72,6 +73,21 @@ static void describe_pack(const gemm *g, tn_cg_kernel *kernel) {
 /* ---- choices ----------------------------------------------------------------------------------
  */
 
+/* Blocks of about the same size: each reads every panel. */
+static int64_t choose_block_rows(const gemm *g) {
+    const int64_t most = g->has_tiles ? TN_BF16_BLOCK : VECTOR_BLOCK;
+    const int64_t rows = tn_sym_const_or(g->spec->m, most);
+    if (rows < 1)
+        return most;
+    if (g->has_tiles && rows <= WHOLE_BLOCK)
+        return rows;
+    return tn_ceildiv(rows, tn_ceildiv(rows, most));
+}
+/* Rows of the buffer of results: the last block of tiles may reach beyond the last row. */
+static int64_t result_rows(const gemm *g) {
+    return g->has_tiles ? tn_ceildiv(g->block_rows, 32) * 32 : g->block_rows;
+}
+
 static void choose(gemm *g) {
     const tn_gemm_spec *spec = g->spec;
     tn_syms *syms = g->cg->syms;
@@ -83,7 +99,7 @@ static void choose(gemm *g) {
     g->copies_a = !is_whole || !tn_sym_is(spec->a.strides[spec->batch_rank + 1], 1) ||
                   (g->has_tiles && is_aliasing);
     g->packs_b = !spec->b_is_const;
-    g->block_rows = g->has_tiles ? TN_BF16_BLOCK : VECTOR_BLOCK;
+    g->block_rows = choose_block_rows(g);
     g->panel_columns = spec->is_paired ? TN_BF16_PANEL / 2 : TN_BF16_PANEL;
     g->columns = spec->is_paired ? tn_sym_floordiv(syms, spec->n, tn_sym_const(syms, 2)) : spec->n;
     g->panels = tn_sym_ceildiv(syms, g->columns, tn_sym_const(syms, g->panel_columns));
@@ -149,7 +165,7 @@ static void print_store_rows(const gemm *g, bool is_whole) {
     tn_cg_close(cg, "");
 }
 
-/* NAME_store: hands the results of one block and panel to the store function. */
+/* NAME_store: hands the results of some rows of one panel to the store function. */
 static void print_store_function(const gemm *g) {
     tn_cg *cg = g->cg;
     const char *columns = tn_cg_sym(cg, g->columns);
@@ -215,11 +231,10 @@ static void print_copy(const gemm *g, const char *prepare) {
     tn_cg_line(cg, "copied = %s;", same);
 }
 
-/* Results of the task's rows by tiles, pass by pass over k. */
+/* Results of the task's rows by tiles, pass by pass over k; no steps are one pass that clears. */
 static void print_tile_product(const gemm *g) {
     tn_cg *cg = g->cg;
     const char *row_stride = tn_cg_sym(cg, g->spec->a.strides[g->spec->batch_rank]);
-    const int64_t rows = tn_sym_is_const(g->spec->m) ? g->spec->m->value : 0;
     if (g->copies_a) {
         print_copy(g, "tn_bf16_copy");
         row_stride = "a_row";
@@ -227,16 +242,44 @@ static void print_tile_product(const gemm *g) {
         tn_cg_line(cg, "const uint16_t *const a = %s + m * %s;", matrix(g, &g->spec->a),
                    row_stride);
     }
-    tn_cg_line(cg, "for (int64_t k = 0; k < padded_k; k += PASS) {");
-    tn_cg_line(cg, "const int64_t depth = padded_k - k < PASS ? padded_k - k : PASS;");
+    tn_cg_line(cg, "const int64_t height = tn_amx_height(rows);");
+    tn_cg_line(cg, "if (height != configured)");
+    tn_cg_line(cg, "    tn_amx_configure(height);");
+    tn_cg_line(cg, "configured = height;");
+    tn_cg_line(cg, "for (int64_t k = 0; k == 0 || k < padded_k; k += PASS) {");
+    tn_cg_line(cg,
+               "const int64_t steps = (padded_k - k < PASS ? padded_k - k : PASS) / TN_BF16_STEP;");
     tn_cg_line(cg, "const uint16_t *const right = b + k * TN_BF16_PANEL;");
-    tn_cg_line(cg, "const char *const next = (const char *)(right + PASS * TN_BF16_PANEL);");
-    tn_cg_line(
-        cg,
-        "tn_amx_multiply(a + k, %s, rows, NULL, right, depth / TN_BF16_STEP, c, k == 0, next, "
-        "%d);",
-        row_stride, g->packs_b ? 0 : (int)tn_bf16_ahead_lines(rows));
+    tn_cg_line(cg, "const char *next = (const char *)(right + PASS * TN_BF16_PANEL);");
+    tn_cg_line(cg, "float *results = c;");
+    tn_cg_line(cg, "for (int64_t i = 0; i < rows; i += height) {");
+    tn_cg_line(cg, "const int64_t first = i + height <= rows ? i : rows - height;");
+    tn_cg_line(cg,
+               "tn_amx_rows(height, a + first * %s + k, %s, NULL, right, steps, results, k == 0, "
+               "next, LINES);",
+               row_stride, row_stride);
+    tn_cg_line(cg, "if (k + PASS >= padded_k)");
+    tn_cg_line(cg,
+               "    %s_store(buf, sym, %sm + i, first + height - i, n, results + (i - first) * "
+               "TN_BF16_PANEL);",
+               g->spec->name, batch_names(g, ""));
+    tn_cg_line(cg, "results += height * TN_BF16_PANEL;");
+    tn_cg_line(cg, "next += steps * LINES * 64;");
     tn_cg_close(cg, "");
+    tn_cg_close(cg, "");
+}
+
+/* What stays the same over all tasks. */
+static void print_tile_constants(const gemm *g) {
+    tn_cg *cg = g->cg;
+    const int64_t steps = tn_sym_is_const(g->padded_k)
+                              ? tn_bf16_pass_steps(g->padded_k->value / TN_BF16_STEP)
+                              : TN_BF16_MOST_STEPS;
+    tn_cg_line(cg, "enum { PASS = %lld }; /* of k: both sides of a block of rows stay in L1 */",
+               (long long)steps * TN_BF16_STEP);
+    tn_cg_line(cg, "enum { LINES = %d }; /* of the next pass to fetch at each step */",
+               g->packs_b ? 0 : (int)tn_ceildiv(32, tn_ceildiv(g->block_rows, 32)));
+    tn_cg_line(cg, "int64_t configured = 0; /* rows of a block */");
 }
 
 /* The function that works through the tasks, with tiles or with vectors. */
@@ -247,21 +290,16 @@ static void print_tasks(const gemm *g, const char *name, bool with_tiles) {
     tn_cg_line(cg, "const int64_t k_count = %s, padded_k = tn_bf16_padded(k_count);",
                tn_cg_sym(cg, g->spec->k));
     tn_cg_line(cg, "float *const c = scratch;");
-    const char *after_c = tn_cg_text(cg, "c + %lld", (long long)g->block_rows * TN_BF16_PANEL);
+    const char *after_c = tn_cg_text(cg, "c + %lld", (long long)result_rows(g) * TN_BF16_PANEL);
     if (g->packs_b) {
         tn_cg_line(cg, "uint16_t *const b = (uint16_t *)(%s);", after_c);
         tn_cg_line(cg, "int64_t packed = -1;");
         after_c = "b + padded_k * TN_BF16_PANEL";
     }
     if (with_tiles) {
-        const int64_t steps = tn_sym_is_const(g->padded_k)
-                                  ? tn_bf16_pass_steps(g->padded_k->value / TN_BF16_STEP)
-                                  : TN_BF16_MOST_STEPS;
-        tn_cg_line(cg, "enum { PASS = %lld }; /* of k: its part of b stays in L1 beside c */",
-                   (long long)steps * TN_BF16_STEP);
+        print_tile_constants(g);
         if (g->copies_a)
             tn_cg_line(cg, "uint16_t *const a = (uint16_t *)(%s);", after_c);
-        tn_cg_line(cg, "tn_amx_configure(32);");
     } else {
         tn_cg_line(cg, "float *const a = (float *)(%s);", after_c);
     }
@@ -277,8 +315,8 @@ static void print_tasks(const gemm *g, const char *name, bool with_tiles) {
     } else {
         print_copy(g, "tn_bf16_widen");
         tn_cg_line(cg, "tn_bf16_multiply(a, a_row, rows, NULL, b, padded_k / TN_BF16_STEP, c);");
+        tn_cg_line(cg, "%s_store(buf, sym, %sm, rows, n, c);", g->spec->name, batch_names(g, ""));
     }
-    tn_cg_line(cg, "%s_store(buf, sym, %sm, rows, n, c);", g->spec->name, batch_names(g, ""));
     tn_cg_close(cg, "");
     if (with_tiles)
         tn_cg_line(cg, "tn_amx_release();");
@@ -313,7 +351,7 @@ static const tn_sym *scratch_bytes(const gemm *g) {
     const tn_sym *a = tn_sym_muli(syms, a_row, needs_widened ? widened : copied);
     const int64_t b_row = g->packs_b ? TN_BF16_PANEL * (int64_t)sizeof(uint16_t) : 0;
     const tn_sym *b = tn_sym_muli(syms, g->padded_k, b_row);
-    const int64_t results = g->block_rows * TN_BF16_PANEL * (int64_t)sizeof(float);
+    const int64_t results = result_rows(g) * TN_BF16_PANEL * (int64_t)sizeof(float);
     return tn_sym_addi(syms, tn_sym_add(syms, a, b), results);
 }
 
