@@ -23,7 +23,8 @@ typedef struct small_float {
     int mantissa_bits;
     int exponent_bits;
     int exponent_min;
-    bool has_infinity; /* else only the pattern of all ones is special: NaN */
+    bool has_infinity; /* else only the pattern of all ones is special, NaN, and what is too large
+                        * becomes the largest number, as PyTorch casts */
 } small_float;
 
 static bool small_format(tn_dtype dtype, small_float *out) {
@@ -64,13 +65,13 @@ static double small_to_f64(const small_float *format, uint32_t bits) {
     return is_negative ? -value : value;
 }
 
-/* Rounds to nearest even; what is too large becomes infinity, or NaN in a format without. */
+/* Rounds to nearest even. */
 static uint32_t small_from_f64(const small_float *format, double value) {
     uint32_t sign_bit = 1u << (format->mantissa_bits + format->exponent_bits);
     uint32_t infinity = (sign_bit - 1) & ~((1u << format->mantissa_bits) - 1);
     uint32_t quiet_nan =
         format->has_infinity ? infinity | 1u << (format->mantissa_bits - 1) : sign_bit - 1;
-    uint32_t overflow = format->has_infinity ? infinity : quiet_nan;
+    uint32_t overflow = format->has_infinity ? infinity : quiet_nan - 1;
     uint32_t sign = signbit(value) ? sign_bit : 0;
     if (isnan(value))
         return sign | quiet_nan;
