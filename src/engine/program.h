@@ -40,10 +40,9 @@ typedef enum tn_shape_op {
     TN_SHAPE_MIN = 6,
     TN_SHAPE_MAX = 7,
     TN_SHAPE_EQ = 8,
-    TN_SHAPE_LT = 9,
-    TN_SHAPE_LE = 10,
-    TN_SHAPE_SELECT = 11, /* a ? b : c */
-    TN_SHAPE_RESULT = 12, /* size of dim c of result b of call a, known once that has been made */
+    TN_SHAPE_LE = 9,
+    TN_SHAPE_SELECT = 10, /* a ? b : c */
+    TN_SHAPE_RESULT = 11, /* size of dim c of result b of call a, known once that has been made */
 } tn_shape_op;
 
 typedef struct tn_rec_instr {

@@ -123,8 +123,6 @@ static tn_shape_op shape_op(tn_sym_kind kind) {
         return TN_SHAPE_MAX;
     case TN_SYM_EQ:
         return TN_SHAPE_EQ;
-    case TN_SYM_LT:
-        return TN_SHAPE_LT;
     case TN_SYM_LE:
         return TN_SHAPE_LE;
     case TN_SYM_SELECT:

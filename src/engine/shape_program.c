@@ -36,9 +36,6 @@ static bool eval_instr(const tn_rec_instr *instr, const int64_t *v, int64_t *out
     case TN_SHAPE_EQ:
         *out = v[instr->a] == v[instr->b];
         return true;
-    case TN_SHAPE_LT:
-        *out = v[instr->a] < v[instr->b];
-        return true;
     case TN_SHAPE_LE:
         *out = v[instr->a] <= v[instr->b];
         return true;

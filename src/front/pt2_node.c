@@ -234,16 +234,14 @@ static bool is_dropped(const reading *r) {
 
 /* Narrows the range of a symbol that is compared with a number. */
 static bool narrow(tn_syms *syms, const tn_sym *condition) {
-    if (condition->kind != TN_SYM_LE && condition->kind != TN_SYM_LT)
+    if (condition->kind != TN_SYM_LE)
         return false;
     const tn_sym *low = condition->args[0];
     const tn_sym *high = condition->args[1];
-    int64_t step = condition->kind == TN_SYM_LT;
-    int64_t bound = 0;
-    if (low->kind == TN_SYM_VAR && tn_sym_is_const(high) && tn_sub_i64(high->value, step, &bound))
-        return tn_sym_var(syms, low->name, INT64_MIN, bound) != NULL;
-    if (high->kind == TN_SYM_VAR && tn_sym_is_const(low) && tn_add_i64(low->value, step, &bound))
-        return tn_sym_var(syms, high->name, bound, INT64_MAX) != NULL;
+    if (low->kind == TN_SYM_VAR && tn_sym_is_const(high))
+        return tn_sym_var(syms, low->name, INT64_MIN, high->value) != NULL;
+    if (high->kind == TN_SYM_VAR && tn_sym_is_const(low))
+        return tn_sym_var(syms, high->name, low->value, INT64_MAX) != NULL;
     return false;
 }
 

@@ -323,9 +323,6 @@ static const char *eval_binary(const tn_sym *s, const int64_t *values, int64_t *
     case TN_SYM_EQ:
         *out = a == b;
         return NULL;
-    case TN_SYM_LT:
-        *out = a < b;
-        return NULL;
     default:
         *out = a <= b;
         return NULL;
@@ -388,8 +385,6 @@ static binary_fn builder_of(tn_sym_kind kind) {
         return tn_sym_max;
     case TN_SYM_EQ:
         return tn_sym_eq;
-    case TN_SYM_LT:
-        return tn_sym_lt;
     default:
         return tn_sym_le;
     }

@@ -28,9 +28,8 @@ typedef enum tn_sym_kind {
     TN_SYM_MIN = 6,      /* binary */
     TN_SYM_MAX = 7,
     TN_SYM_EQ = 8,
-    TN_SYM_LT = 9, /* not made by this table: a < b is kept as a + 1 <= b */
-    TN_SYM_LE = 10,
-    TN_SYM_SELECT = 11, /* args: condition, value if not 0, value if 0 */
+    TN_SYM_LE = 9,      /* a < b is kept as a + 1 <= b */
+    TN_SYM_SELECT = 10, /* args: condition, value if not 0, value if 0 */
 } tn_sym_kind;
 
 typedef struct tn_sym tn_sym;

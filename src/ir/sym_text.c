@@ -18,7 +18,6 @@ typedef enum strength {
 static strength strength_of(const tn_sym *s) {
     switch (s->kind) {
     case TN_SYM_EQ:
-    case TN_SYM_LT:
     case TN_SYM_LE:
         return STRENGTH_COMPARE;
     case TN_SYM_ADD:
@@ -126,9 +125,6 @@ void tn_sym_print(tn_buf *buf, const tn_sym *s) {
         return;
     case TN_SYM_EQ:
         print_infix(buf, s, "==", STRENGTH_SUM);
-        return;
-    case TN_SYM_LT:
-        print_infix(buf, s, "<", STRENGTH_SUM);
         return;
     case TN_SYM_LE:
         print_infix(buf, s, "<=", STRENGTH_SUM);

@@ -125,8 +125,6 @@ const char *tn_cg_sym(tn_cg *cg, const tn_sym *s) {
         return call2(cg, s, "tn_max_i64");
     case TN_SYM_EQ:
         return join(cg, s, "==");
-    case TN_SYM_LT:
-        return join(cg, s, "<");
     case TN_SYM_LE:
         return join(cg, s, "<=");
     case TN_SYM_SELECT:
