@@ -415,29 +415,34 @@ static tn_status read_unknown_args(const reading *r, tn_pt2_args *args, const tn
     return tn_op_make_opaque(pt2->arena, r->name, names, count, (uint32_t)r->result_count, out_op);
 }
 
-/* True if a parameter that takes a tensor is given a number. */
-static bool has_number_for_tensor(const reading *r, const tn_schema *schema) {
+/* True if the arguments are numbers just where the scalar overload has a number for the tensor of
+ * the other: sub.Tensor(1, x), which exports write too, is no sub.Scalar. */
+static bool is_scalar_call(const reading *r, const tn_schema *schema, const tn_schema *scalar) {
     static const char *const numbers[] = {"as_int", "as_float", "as_bool", "as_sym_int",
                                           "as_sym_float"};
+    bool is_scalar = false;
     for (tn_json_walk walk = tn_json_begin(r->inputs); tn_json_step(&walk);) {
         tn_json_walk arg = tn_json_begin(tn_json_find(walk.value, "arg"));
-        int32_t i = tn_schema_find_param(schema, tn_json_raw(tn_json_find(walk.value, "name")));
-        if (i < 0 || schema->params[i].type != TN_PARAM_TENSOR || !tn_json_step(&arg) ||
+        tn_str name = tn_json_raw(tn_json_find(walk.value, "name"));
+        int32_t i = tn_schema_find_param(schema, name), j = tn_schema_find_param(scalar, name);
+        if (i < 0 || j < 0 || schema->params[i].type != TN_PARAM_TENSOR || !tn_json_step(&arg) ||
             !arg.is_object)
             continue;
-        if (is_any(tn_json_raw(arg.key), numbers, sizeof numbers / sizeof *numbers))
-            return true;
+        bool is_number = is_any(tn_json_raw(arg.key), numbers, sizeof numbers / sizeof *numbers);
+        if (is_number == (scalar->params[j].type == TN_PARAM_TENSOR))
+            return false;
+        is_scalar = is_scalar || is_number;
     }
-    return false;
+    return is_scalar;
 }
 
 static tn_status find_op(const reading *r, const tn_op **out_op) {
-    *out_op = tn_op_table_find(r->scope->pt2->ops, r->name);
-    if (!*out_op || !has_number_for_tensor(r, (*out_op)->schema))
-        return NULL;
     const tn_op *scalar = NULL;
+    *out_op = tn_op_table_find(r->scope->pt2->ops, r->name);
+    if (!*out_op)
+        return NULL;
     TN_TRY(tn_pt2_op_scalar_overload(r->scope->pt2, r->name, &scalar));
-    if (scalar)
+    if (scalar && is_scalar_call(r, (*out_op)->schema, scalar->schema))
         *out_op = scalar;
     return NULL;
 }
