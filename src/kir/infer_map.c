@@ -175,7 +175,58 @@ void tn_infer_reduce(tn_infer *in) {
     }
 }
 
+/* x [T, N, G H], w [H, G H], h [N, H]. */
+static bool recurrent_fits(tn_infer *in, const tn_type *x, const tn_type *w, const tn_type *h,
+                           int64_t gates) {
+    return x->rank == 3 && w->rank == 2 && h->rank == 2 &&
+           tn_infer_same_dim(in, h->dims[0], x->dims[1]) &&
+           tn_infer_same_dim(in, w->dims[0], h->dims[1]) &&
+           tn_infer_same_dim(in, w->dims[1], x->dims[2]) &&
+           tn_infer_same_dim(in, w->dims[1], tn_sym_muli(in->syms, h->dims[1], gates));
+}
+
+/* A vector of all gates or none, and a c like h for an lstm only. */
+static bool recurrent_extras_fit(tn_infer *in, const tn_type *w, const tn_type *h) {
+    const tn_type *bias = tn_infer_operand(in, 2), *c = tn_infer_operand(in, 4);
+    if (bias && (bias->dtype != w->dtype || bias->rank != 1 ||
+                 !tn_infer_same_dim(in, bias->dims[0], w->dims[1])))
+        return false;
+    if (tn_str_is(in->args[5].s, "lstm") != (c != NULL))
+        return false;
+    return !c ||
+           (c->dtype == h->dtype && c->rank == 2 && tn_infer_same_dim(in, c->dims[0], h->dims[0]) &&
+            tn_infer_same_dim(in, c->dims[1], h->dims[1]));
+}
+
+static void infer_recurrent(tn_infer *in) {
+    const tn_type *x = tn_infer_operand(in, 0), *w = tn_infer_operand(in, 1);
+    const tn_type *h = tn_infer_operand(in, 3);
+    if (!x || !w || !h || !tn_infer_word(in, 5, "lstm gru tanh relu") ||
+        !tn_infer_dtype(in, "x", x, TN_SET_FLOAT) || !tn_infer_same_dtype(in, "w", w, x->dtype) ||
+        !tn_infer_same_dtype(in, "h", h, x->dtype))
+        return;
+    long long gates = tn_str_is(in->args[5].s, "lstm")  ? 4
+                      : tn_str_is(in->args[5].s, "gru") ? 3
+                                                        : 1;
+    if (!recurrent_fits(in, x, w, h, gates) || !recurrent_extras_fit(in, w, h)) {
+        tn_infer_fail(
+            in,
+            "x is %s, w is %s and h is %s, wanted [T, N, %lld H], [H, %lld H] and [N, H], "
+            "a bias [%lld H] or none, and c [N, H] for lstm only",
+            TN_TYPE_TEXT(x), TN_TYPE_TEXT(w), TN_TYPE_TEXT(h), gates, gates, gates);
+        return;
+    }
+    in->results[0] = *x;
+    in->results[0].dims[2] = h->dims[1];
+    in->results[1] = *h;
+    in->result_count = 2;
+}
+
 void tn_infer_scan(tn_infer *in) {
+    if (in->prim == TN_PRIM_RECURRENT) {
+        infer_recurrent(in);
+        return;
+    }
     const tn_type *x = tn_infer_operand(in, 0);
     if (!x)
         return;

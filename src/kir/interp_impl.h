@@ -29,7 +29,8 @@ tn_status tn_interp_contract(const tn_interp_call *call);
 tn_status tn_interp_window(const tn_interp_call *call);
 tn_status tn_interp_norm(const tn_interp_call *call);
 tn_status tn_interp_order(const tn_interp_call *call);
-/* Parts of tn_interp_contract and tn_interp_window with files of their own. */
+/* Parts of tn_interp_contract, tn_interp_scan and tn_interp_window with files of their own. */
+tn_status tn_interp_recurrent(const tn_interp_call *call);
 tn_status tn_interp_attention(const tn_interp_call *call);
 tn_status tn_interp_resize(const tn_interp_call *call);
 

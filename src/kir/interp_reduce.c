@@ -239,6 +239,8 @@ static void extreme_whole(bool is_max, bool is_u64, int64_t *row, int64_t count,
 }
 
 tn_status tn_interp_scan(const tn_interp_call *call) {
+    if (call->prim == TN_PRIM_RECURRENT)
+        return tn_interp_recurrent(call);
     const tn_tensor *x = tn_interp_operand(call, 0);
     uint32_t dim = (uint32_t)call->args[1].i;
     int64_t size = x->dims[dim], elems = tn_tensor_elems(x);

@@ -136,6 +136,14 @@ typedef enum tn_prim_class {
     X(TN_PRIM_CUMPROD, SCAN, "k::cumprod(Tensor x, int dim) -> Tensor")                            \
     X(TN_PRIM_CUMMAX, SCAN, "k::cummax(Tensor x, int dim) -> (Tensor values, Tensor indices)")     \
     X(TN_PRIM_CUMMIN, SCAN, "k::cummin(Tensor x, int dim) -> (Tensor values, Tensor indices)")     \
+    /* recurrent: the cells of recurrent networks along the first dim, from its end if reversed.   \
+     * x [T, N, G*H] is the input's part of the G gates, w [H, G*H] makes the hidden state's part, \
+     * bias [G*H] is added to that; h and c [N, H] are the states before the first step. cell:     \
+     * lstm (gates i f g o), gru (r z n), tanh, relu (one gate). out [T, N, H] holds h after every \
+     * step, last [N, H] the final c of an lstm, the final h of the others. Floats; T from 1. */   \
+    X(TN_PRIM_RECURRENT, SCAN,                                                                     \
+      "k::recurrent(Tensor x, Tensor w, Tensor? bias, Tensor h, Tensor? c, str cell, "             \
+      "bool is_reversed) -> (Tensor out, Tensor last)")                                            \
     /* Index. take: result shape x.shape[:dim] + index.shape + x.shape[dim+1:]. gather: like       \
      * torch.gather. scatter: like torch.scatter with src of index's shape, reduce none, add, mul, \
      * amin, amax (include_self); equal indices with none: the last in row-major order wins.       \

@@ -34,7 +34,16 @@ typedef struct tn_op_family {
 
 /* All families (src/ops/op_list.c names them). Thread-safe. */
 const tn_op_family *const *tn_op_families(size_t *out_count);
-/* Adds every entry to a table. */
+/* Other names that PyTorch has for an operator, all overloads and in-place forms included:
+ * "multiply" is "mul". Thread-safe. */
+typedef struct tn_op_alias {
+    const char *alias, *name; /* without namespace and overload */
+} tn_op_alias;
+const tn_op_alias *tn_op_aliases(size_t *out_count);
+/* Appends the schema that an operator has under the alias; false if it is another operator's. */
+bool tn_op_alias_schema(tn_buf *buf, const tn_op_alias *alias, const char *schema);
+
+/* Adds every entry to a table, also under its other names. */
 TN_MUST_USE tn_status tn_op_list_fill(tn_op_table *table);
 
 /* Runs the converter of one node: the only way from a model's operator to kernel IR, for a probe as
@@ -124,6 +133,11 @@ tn_value *tn_cv_repeat(tn_cv *cv, tn_value *x, uint32_t dim, const tn_sym *times
                        bool is_interleaved);
 /* x broadcast to the shape of like. */
 tn_value *tn_cv_expand_as(tn_cv *cv, tn_value *x, const tn_value *like);
+/* TN_PRIM_SCATTER: src goes to (is added to, ...) the positions that index gives along dim of x. */
+tn_value *tn_cv_scatter(tn_cv *cv, tn_value *x, tn_value *index, tn_value *src, uint32_t dim,
+                        const char *reduce);
+/* A vector of positions along dim as an index of the shape of like. */
+tn_value *tn_cv_spread_index(tn_cv *cv, tn_value *index, uint32_t dim, const tn_value *like);
 
 /* Facts of a value; harmless ones for NULL, so that formulas need no checks between their steps. */
 static inline uint32_t tn_value_rank(const tn_value *value) {

@@ -233,3 +233,26 @@ tn_value *tn_cv_repeat(tn_cv *cv, tn_value *x, uint32_t dim, const tn_sym *times
 tn_value *tn_cv_expand_as(tn_cv *cv, tn_value *x, const tn_value *like) {
     return like ? tn_kb_expand(cv->kb, x, like->type.dims, like->type.rank) : NULL;
 }
+
+/* ---- scattering
+ * ---------------------------------------------------------------------------------
+ */
+
+tn_value *tn_cv_scatter(tn_cv *cv, tn_value *x, tn_value *index, tn_value *src, uint32_t dim,
+                        const char *reduce) {
+    tn_value *operands[3] = {x, index, src};
+    tn_arg args[] = {tn_arg_value(0), tn_arg_value(1), tn_arg_value(2), tn_arg_int(cv->kb, dim),
+                     tn_arg_str(reduce)};
+    return tn_kb_node(cv->kb, TN_PRIM_SCATTER, operands, 3, args, 5);
+}
+
+tn_value *tn_cv_spread_index(tn_cv *cv, tn_value *index, uint32_t dim, const tn_value *like) {
+    const tn_sym *dims[TN_MAX_RANK];
+    const tn_sym *size = tn_value_rank(index) == 0 ? tn_cv_size(cv, 1) : tn_value_size(index, 0);
+    if (!like)
+        return NULL;
+    for (uint32_t d = 0; d < like->type.rank; d++)
+        dims[d] = d == dim ? size : tn_cv_size(cv, 1);
+    tn_value *y = tn_kb_reshape(cv->kb, index, dims, like->type.rank);
+    return tn_kb_expand(cv->kb, y, like->type.dims, like->type.rank);
+}

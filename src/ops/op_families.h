@@ -8,14 +8,25 @@
 #define TN_OP_FAMILY_LIST(X)                                                                       \
     X(pointwise)                                                                                   \
     X(unary)                                                                                       \
+    X(special)                                                                                     \
+    X(loss)                                                                                        \
     X(compare)                                                                                     \
     X(reduce)                                                                                      \
     X(view)                                                                                        \
+    X(permute)                                                                                     \
+    X(part)                                                                                        \
     X(join)                                                                                        \
+    X(stack)                                                                                       \
     X(create)                                                                                      \
     X(cast)                                                                                        \
     X(index)                                                                                       \
+    X(scatter)                                                                                     \
+    X(fold)                                                                                        \
+    X(search)                                                                                      \
     X(linear)                                                                                      \
+    X(distance)                                                                                    \
+    X(recurrent)                                                                                   \
+    X(experts)                                                                                     \
     X(einsum)                                                                                      \
     X(random)                                                                                      \
     X(conv)                                                                                        \
@@ -25,6 +36,7 @@
     X(attention)                                                                                   \
     X(activation)                                                                                  \
     X(order)                                                                                       \
+    X(statistic)                                                                                   \
     X(inplace)
 
 #define X(name) extern const tn_op_family tn_ops_##name;

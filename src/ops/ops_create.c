@@ -246,6 +246,19 @@ static const tn_op_entry entries[] = {
     {"aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, "
      "Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
      convert_number, "@shape\n" NUMBERS, TN_PRIM_NONE},
+    {"aten::empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? "
+     "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+     convert_number, "@shape\n([2,3], [3,1])\n([0], [1])\n([], [], dtype=torch.int64)\n",
+     TN_PRIM_NONE},
+    {"aten::empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None, "
+     "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+     convert_number, "@shape\n([2,3], [1,0])\n([0], [0])\n([], [], dtype=torch.int64)\n",
+     TN_PRIM_NONE},
+    {"aten::new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? "
+     "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+     convert_new_number,
+     "@shape\n(f32[2], [2,3], [3,1])\n(i64[1], [0], [1])\n(bf16[], [], [], dtype=torch.int64)\n",
+     TN_PRIM_NONE},
     {"aten::new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, "
      "Device? device=None, bool? pin_memory=None) -> Tensor",
      convert_new_number, NEW_NUMBERS, TN_PRIM_NONE},

@@ -512,6 +512,16 @@ static const tn_op_entry entries[] = {
     {"aten::std.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool "
      "keepdim=False) -> Tensor",
      convert_var, TOLERANCE CORRECTIONS, TN_PRIM_SQRT},
+    {"aten::var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)", convert_var,
+     TOLERANCE "(f32[2,3])\n(f32[2,3]{nc,nan}, False)\n(bf16[40])\n", TN_PRIM_NONE},
+    {"aten::var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> "
+     "(Tensor, Tensor)",
+     convert_var, TOLERANCE DIM_LISTS_VAR, TN_PRIM_NONE},
+    {"aten::std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)", convert_var,
+     TOLERANCE "(f32[2,3])\n(f32[2,3]{nc,nan}, False)\n(bf16[40])\n", TN_PRIM_SQRT},
+    {"aten::std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> "
+     "(Tensor, Tensor)",
+     convert_var, TOLERANCE DIM_LISTS_VAR, TN_PRIM_SQRT},
     {"aten::var_mean.correction(Tensor self, int[1]? dim=None, *, Scalar? correction=None, bool "
      "keepdim=False) -> (Tensor, Tensor)",
      convert_var, TOLERANCE CORRECTIONS, TN_PRIM_NONE},

@@ -1,7 +1,8 @@
 /* run_graph.c: runs the cases of operators for test_cases.py.
  *
  *   run_graph --list
- *       every entry: family, schema, cases, kind, separated by \x1f, \x1e at the end of each
+ *       every entry: family, schema, cases, kind, separated by \x1f, \x1e at the end of each;
+ *       then every alias: its name, the operator's, nothing, "alias"
  *   run_graph GRAPH INPUTS OUTPUTS N=V...
  *       a model's graph as text is lowered and interpreted
  *   run_graph --target T GRAPH INPUTS OUTPUTS N=V...
@@ -35,6 +36,10 @@ static int list_entries(void) {
                    entry->cases ? entry->cases : "", entry->convert ? "converter" : "inplace");
         }
     }
+    size_t alias_count;
+    const tn_op_alias *aliases = tn_op_aliases(&alias_count);
+    for (size_t i = 0; i < alias_count; i++)
+        printf("%s\x1f%s\x1f\x1f%s\x1e", aliases[i].alias, aliases[i].name, "alias");
     return 0;
 }
 

@@ -20,6 +20,7 @@ import zlib
 os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # no warnings about degrees of freedom
 
 import torch  # noqa: E402
+import transformers.integrations.moe  # noqa: E402, F401  registers its operators
 
 DTYPES = {
     "f64": (torch.float64, 1), "f32": (torch.float32, 2), "f16": (torch.float16, 3),
@@ -32,7 +33,7 @@ CODES = {code: dtype for dtype, code in DTYPES.values()}
 TOLERANCES = {torch.float64: (1e-12, 1e-12), torch.float32: (2e-6, 1e-7),
               torch.float16: (2e-3, 1e-4), torch.bfloat16: (1e-2, 1e-3)}
 # Families that move elements: bit for bit.
-EXACT = {"view", "join", "index", "order", "create"}
+EXACT = {"view", "permute", "part", "join", "index", "scatter", "fold", "stack", "order", "create"}
 
 
 class Sym:
@@ -98,6 +99,8 @@ def random_data(dtype, dims, mods, generator):
 
 def make_data(dtype, dims, mods, generator):
     data = random_data(dtype, dims, mods, generator)
+    if "sorted" in mods:
+        data = data.sort(-1).values
     flat = data.view(-1)
     if "zero" in mods:
         flat.zero_()
@@ -177,7 +180,7 @@ class Case:
                 return x.value
             return [plain(y) for y in x] if isinstance(x, (list, tuple)) else x
 
-        packet = getattr(torch.ops.aten, self.op["base"])
+        packet = getattr(getattr(torch.ops, self.op["space"]), self.op["base"])
         overload = getattr(packet, self.op["overload"] or "default")
         results = overload(*[plain(x) for x in self.args], **{k: plain(v) for k, v in self.kwargs.items()})
         if results is None:
@@ -308,7 +311,7 @@ def unlike(seen, wanted):
     for name, moment in (("mean", torch.mean), ("deviation", torch.std)):
         if abs(moment(seen).item() - moment(wanted).item()) > 0.15:
             return f"has a {name} of {moment(seen).item():g}, wanted {moment(wanted).item():g}"
-    if len(seen.unique()) < 0.05 * seen.numel():
+    if len(seen.unique()) < 0.05 * min(seen.numel(), len(wanted.unique())):
         return "repeats itself"
     return None
 
@@ -384,9 +387,37 @@ def read_entries(program):
     for record in listed.split("\x1e")[:-1]:
         family, schema, cases, kind = record.split("\x1f")
         name = schema.split("(")[0]
-        base, _, overload = name.split("::")[1].partition(".")
-        yield {"family": family, "schema": schema, "cases": cases, "name": name, "base": base,
+        if kind == "alias":
+            continue
+        space, base = name.split("::")
+        base, _, overload = base.partition(".")
+        yield {"space": space, "family": family, "schema": schema, "cases": cases, "name": name, "base": base,
                "overload": overload, "inplace": kind == "inplace"}
+
+
+def check_aliases(program, schemas):
+    """Every overload of an operator that has another name must have PyTorch's schema there too."""
+    listed = subprocess.run([program, "--list"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    records = [record.split("\x1f") for record in listed.split("\x1e")[:-1]]
+    own = [schema for _, schema, _, kind in records if kind != "alias"]
+    errors = []
+    for alias, name, _, kind in records:
+        if kind != "alias":
+            continue
+        found = 0
+        for schema in own:
+            match = re.fullmatch(rf"aten::{name}(_?)((?:\.\w+)?)(\(.*)", schema)
+            if not match:
+                continue
+            found += 1
+            if match[1] and alias.startswith("special_"):
+                continue  # these have no in-place forms
+            full = f"aten::{alias}{match[1]}{match[2]}"
+            if schemas.get(full) != full + match[3]:
+                errors.append(f"{full}: schema is {full + match[3]}, PyTorch's is {schemas.get(full)}")
+        if not found:
+            errors.append(f"aten::{alias}: there is no aten::{name}")
+    return errors
 
 
 def read_cases(op):
@@ -424,6 +455,7 @@ def main(patterns):
             static.append((case, results))
             if "static" not in case.flags:
                 dynamic.append((case, results))
+    errors += check_aliases(program, schemas)
     for op in read_entries(program):
         out_of_place = op["base"][:-1] + ("." + op["overload"] if op["overload"] else "")
         if op["inplace"] and "aten::" + out_of_place not in names:
