@@ -35,12 +35,10 @@ import numpy
 import torch
 import transformers
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 import models
-
-SHAPES = ("static", "dynamic")
-DIALECTS = ("train", "core")
+import models_more
 
 
 class Float64Mode(TorchDispatchMode):
@@ -77,10 +75,11 @@ def load_array(path):
     return widen_array(numpy.load(path))
 
 
-def stamp():
-    """Changes whenever an export could come out differently."""
+def stamp(model):
+    """Changes whenever an export of the model could come out differently."""
     digest = hashlib.sha256()
-    for script in (models.__file__, models.vision.__file__, __file__):
+    own = models.vision if model in models.MODELS else models_more
+    for script in (models.__file__, own.__file__, __file__):
         digest.update(pathlib.Path(script).read_bytes())
     versions = (sys.version, torch.__version__, transformers.__version__, numpy.__version__)
     digest.update(repr(versions).encode())
@@ -90,8 +89,10 @@ def stamp():
 def variants(size_names, patterns):
     """(name, model, size, dtype, shapes, dialect) of every selected variant, those of one model
     together."""
-    for model, size_name in itertools.product(models.MODELS, size_names):
-        for key in itertools.product(models.DTYPES, DIALECTS, SHAPES):
+    for model, size_name in itertools.product(models.MODELS + models_more.MODELS, size_names):
+        if not model.size(size_name):
+            continue
+        for key in itertools.product(model.dtypes, model.dialects, model.shapes):
             dtype_name, dialect, shapes = key
             name = f"{model.name}-{size_name}-{dtype_name}-{shapes}-{dialect}"
             if not patterns or any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
@@ -99,7 +100,8 @@ def variants(size_names, patterns):
 
 
 def as_tuple(value):
-    return value if isinstance(value, tuple) else (value,)
+    """The tensors of a result, be it one, a tuple or an output object of transformers."""
+    return tuple(leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor))
 
 
 def save_cases(out, model, size_name, dtype_name):
@@ -122,6 +124,8 @@ def save_cases(out, model, size_name, dtype_name):
             case["outputs"].append({"torch": file, "dtype": dtype, "shape": list(tensor.shape)})
         cases.append(case)
     module.double()
+    if hasattr(module, "set_experts_implementation"):  # PyTorch's grouped product is not for float64
+        module.set_experts_implementation("eager")
     for index, case in enumerate(cases):
         wide = {
             name: tensor.double() if tensor.is_floating_point() else tensor
@@ -176,14 +180,13 @@ def export_variants(out, size_names, patterns, report=print):
     """Exports what is missing or stale among the selected variants; returns {name: manifest}."""
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
-    current = stamp()
     cases_of = {}
     manifests = {}
     for name, model, size_name, dtype_name, shapes, dialect in variants(size_names, patterns):
         manifest_path = out / f"{name}.json"
         if manifest_path.exists() and (out / f"{name}.pt2").exists():
             manifest = json.loads(manifest_path.read_text())
-            if manifest["stamp"] == current:
+            if manifest["stamp"] == stamp(model):
                 manifests[name] = manifest
                 continue
         report(f"exporting {name}")
@@ -195,9 +198,9 @@ def export_variants(out, size_names, patterns, report=print):
         check_program(out, name, program, cases_of[key][0], example)
         torch.export.save(program, out / f"{name}.pt2")
         manifests[name] = {
-            "stamp": current,
+            "stamp": stamp(model),
             "inputs": list(program.graph_signature.user_inputs),
-            "outputs": list(program.graph_signature.user_outputs),
+            "outputs": [name for name in program.graph_signature.user_outputs if name],
             "cases": cases_of[key][:1] if shapes == "static" else cases_of[key],
         }
         manifest_path.write_text(json.dumps(manifests[name], indent=1) + "\n")

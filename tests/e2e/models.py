@@ -18,7 +18,7 @@ from torch import nn
 
 import vision
 
-VISION, TEXT = "vision", "text"
+VISION, TEXT, OTHER = "vision", "text", "other"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
@@ -40,7 +40,10 @@ class Size:
 @dataclasses.dataclass(frozen=True)
 class Model:
     """A model of the table. `inputs` names forward's arguments, in order. `spelt_out` makes the
-    decomposed dialect start from attention written as two matrix products and a softmax."""
+    decomposed dialect start from attention written as two matrix products and a softmax. A model of
+    the kind OTHER has `example` instead of names, which makes all inputs of a batch from a random
+    generator and a number of rows; only its batch is dynamic. `full` is None where there is no such
+    size; `dtypes`, `dialects` and `shapes` are those that it is exported in."""
 
     name: str
     kind: str
@@ -48,6 +51,10 @@ class Model:
     small: Size
     full: Size
     spelt_out: bool = False
+    example: typing.Callable = None
+    dtypes: tuple = tuple(DTYPES)
+    dialects: tuple = ("train", "core")
+    shapes: tuple = ("static", "dynamic")
 
     def size(self, name):
         return {"small": self.small, "full": self.full}[name]
@@ -250,6 +257,7 @@ def generator(*key):
 def build(model, size_name, dtype_name, dialect="train"):
     """The model of one size and dtype, in inference mode, ready to be exported in a dialect:
     "train" as traced, "core" decomposed."""
+    torch.manual_seed(0)  # for buffers that a module draws itself
     module = model.size(size_name).make()
     if model.spelt_out and dialect == "core":
         module.model.set_attn_implementation("eager")
@@ -288,7 +296,7 @@ def calibrate(module, example):
     for norm in norms.values():
         norm.momentum = 1.0
     module.train()
-    module(*example.values())
+    module(**example)
     for name, norm in norms.items():
         draw = generator("statistics", name)
         deviation = norm.running_var.sqrt()
@@ -316,6 +324,11 @@ def inputs(model, size_name, dtype_name, index, batch=None):
     rows, length = size.shapes[index]
     rows = batch or rows
     draw = generator("input", model.name, size_name, index, rows)
+    if model.kind == OTHER:
+        return {
+            name: tensor.to(DTYPES[dtype_name]) if tensor.is_floating_point() else tensor
+            for name, tensor in model.example(draw, rows).items()
+        }
     if model.kind == VISION:
         coarse = torch.randn(rows, 3, 7, 7, generator=draw)
         smooth = nn.functional.interpolate(coarse, (length, length), mode="bilinear")
@@ -334,6 +347,9 @@ def dynamic_shapes(model, size_name):
     text."""
     size = model.size(size_name)
     dims = {0: torch.export.Dim("batch", min=1, max=size.batch)}
+    if model.kind == OTHER:
+        names = model.example(generator("names"), 1)
+        return {name: dims for name in names}
     if model.kind == TEXT:
         dims[1] = torch.export.Dim("sequence", min=2, max=size.sequence)
     return {name: dims for name in model.inputs}
