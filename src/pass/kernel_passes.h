@@ -17,5 +17,6 @@ extern const tn_pass tn_pass_contract_affine;
 extern const tn_pass tn_pass_attention;
 extern const tn_pass tn_pass_attention_form;
 extern const tn_pass tn_pass_merge_matmuls;
+extern const tn_pass tn_pass_widen_products;
 
 #endif

@@ -4,15 +4,17 @@
 
 /* First what shrinks the graph, so that patterns show: constants, views, masks made of counters.
  * Then contractions are brought into one form, so that the recognisers need to know only that one.
- * Merging comes last, because it takes the products apart again by slices. */
+ * Merging comes late, because it takes the products apart again by slices; then only the types that
+ * products are computed in are left to choose. */
 static const tn_pass *const pipeline[] = {
     &tn_pass_dead_code,      &tn_pass_fold_constants,  &tn_pass_simplify,
     &tn_pass_common_nodes,   &tn_pass_expand_powers,   &tn_pass_counters,
     &tn_pass_fold_constants, &tn_pass_simplify,        &tn_pass_common_nodes,
     &tn_pass_contract_views, &tn_pass_simplify,        &tn_pass_activations,
     &tn_pass_norms,          &tn_pass_contract_affine, &tn_pass_attention,
-    &tn_pass_attention_form, &tn_pass_merge_matmuls,   &tn_pass_fold_constants,
-    &tn_pass_simplify,       &tn_pass_common_nodes,    &tn_pass_dead_code,
+    &tn_pass_attention_form, &tn_pass_merge_matmuls,   &tn_pass_widen_products,
+    &tn_pass_fold_constants, &tn_pass_simplify,        &tn_pass_common_nodes,
+    &tn_pass_dead_code,
 };
 
 const tn_pass *const *tn_pass_kernel_pipeline(size_t *out_count) {

@@ -69,8 +69,9 @@ typedef struct tn_anchor_kind {
     tn_status (*emit)(tn_anchor_attempt *attempt, bool *out_is_fused);
 } tn_anchor_kind;
 
-bool tn_anchor_takes_product(const tn_node *node); /* contractions */
+bool tn_anchor_takes_product(const tn_node *node);
 TN_MUST_USE tn_status tn_anchor_matmul(tn_anchor_attempt *attempt, bool *out_is_fused);
+bool tn_anchor_takes_attention(const tn_node *node);
 TN_MUST_USE tn_status tn_anchor_attention(tn_anchor_attempt *attempt, bool *out_is_fused);
 bool tn_anchor_takes_conv(const tn_node *node);
 TN_MUST_USE tn_status tn_anchor_conv(tn_anchor_attempt *attempt, bool *out_is_fused);

@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+bool tn_anchor_takes_attention(const tn_node *node) {
+    tn_dtype dtype = node->results[0]->type.dtype;
+    return dtype == TN_F32 || dtype == TN_BF16 || dtype == TN_F16;
+}
+
 tn_status tn_anchor_attention(tn_anchor_attempt *at, bool *out_is_fused) {
     tn_segment *s = at->s;
     const tn_node *node = at->node;

@@ -326,7 +326,7 @@ void tn_anchor_begin(tn_anchor_attempt *a, tn_kernel_print *kernel, tn_buf *text
 /* Every primitive that has kernels of its own. */
 static const tn_anchor_kind kinds[] = {
     {TN_PRIM_MATMUL, TN_KIND_POINTERS, tn_anchor_takes_product, tn_anchor_matmul},
-    {TN_PRIM_ATTENTION, TN_KIND_POINTERS, tn_anchor_takes_product, tn_anchor_attention},
+    {TN_PRIM_ATTENTION, TN_KIND_POINTERS, tn_anchor_takes_attention, tn_anchor_attention},
     {TN_PRIM_CONV, TN_KIND_POINTERS, tn_anchor_takes_conv, tn_anchor_conv},
     {TN_PRIM_MAX_POOL, TN_KIND_ROWS, tn_anchor_takes_pool, tn_anchor_pool},
     {TN_PRIM_AVG_POOL, TN_KIND_ROWS, tn_anchor_takes_pool, tn_anchor_pool},
