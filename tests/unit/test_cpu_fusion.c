@@ -124,6 +124,37 @@ static const fusion_case cases[] = {
              " %u: f32[5, 32] = k::slice(%0, [0, 32], [5, 32], [1, 1])\n"
              " %s: f32[5, 32] = k::silu(%g)\n %1: f32[5, 32] = k::mul(%s, %u)\n return %1\n}\n",
      .kernels = 1},
+    {.name = "outputs that are views of results",
+     .text = "graph g {\n input %x: f32[2, 5, 24]\n input %w: f32[24, 40]\n"
+             " %a: f32[2, 5, 40] = k::matmul(%x, %w, none)\n"
+             " %b: f32[2, 5, 4, 10] = k::reshape(%a, [2, 5, 4, 10])\n"
+             " %c: f32[2, 4, 5, 10] = k::permute(%b, [0, 2, 1, 3])\n"
+             " %d: f32[2, 5, 24] = k::exp(%x)\n %e: f32[24, 5, 2] = k::permute(%d, [2, 1, 0])\n"
+             " %f: f32[2, 5, 24] = k::softmax(%x, 1)\n %h: f32[2, 5, 24] = k::flip(%f, [1])\n"
+             " %i: f32[240] = k::reshape(%h, [240])\n return %c, %e, %i\n}\n",
+     .kernels = 4},
+    {.name = "outputs that are views of one result, and the result",
+     .text = "graph g {\n input %x: f32[6, 24]\n input %w: f32[24, 8]\n"
+             " %a: f32[6, 8] = k::matmul(%x, %w, none)\n %b: f32[8, 6] = k::permute(%a, [1, 0])\n"
+             " %c: f32[48] = k::reshape(%a, [48])\n return %b, %a, %c, %a\n}\n",
+     .kernels = 4},
+    {.name = "an output that is a view of a result which others read",
+     .text = "graph g {\n input %x: f32[6, 24]\n input %w: f32[24, 24]\n"
+             " %a: f32[6, 24] = k::matmul(%x, %w, none)\n %b: f32[24, 6] = k::permute(%a, [1, 0])\n"
+             " %c: f32[6, 24] = k::matmul(%a, %w, none)\n %d: f32[144] = k::reshape(%a, [144])\n"
+             " %e: f32[3, 24] = k::slice(%c, [0, 0], [3, 24], [1, 1])\n return %b, %c, %d, %e\n}\n",
+     .kernels = 4},
+    {.name = "an output that is a permuted gather",
+     .text = "graph g {\n input %x: f32[6, 24]\n input %i: i64[6, 5]\n"
+             " %a: f32[6, 5] = k::gather(%x, %i, 1)\n %b: f32[5, 6] = k::permute(%a, [1, 0])\n"
+             " return %b\n}\n",
+     .kernels = 2},
+    {.name = "convolution whose output is a list of pixels",
+     .text = "graph g {\n input %x: f32[2, 3, 9, 11]\n const %w: f32[16, 3, 3, 3] = @W\n"
+             " %0: f32[2, 16, 5, 6] = k::conv(%x, %w, none, [2, 2], [1, 1], [1, 1], [1, 1], 1, "
+             "false, [0, 0])\n %1: f32[2, 16, 30] = k::reshape(%0, [2, 16, 30])\n"
+             " %2: f32[2, 30, 16] = k::permute(%1, [0, 2, 1])\n return %2\n}\n",
+     .kernels = 1},
     {.name = "bf16 pool",
      .text = "graph g {\n input %x: bf16[1, 16, 32, 32]\n"
              " %0: bf16[1, 16, 16, 16], %i: i64[1, 16, 16, 16] = k::max_pool(%x, [3, 3], [2, 2], "

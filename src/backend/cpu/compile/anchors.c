@@ -140,19 +140,24 @@ static tn_status build_root(tn_anchor_attempt *a, bool *out_is_built) {
     return NULL;
 }
 
-/* Makes the state whose next content root is the storage, if the kernel may write there. */
-static bool store_in_state(tn_anchor_attempt *a) {
-    if (a->state == TN_NO_INDEX)
-        return false;
-    tn_place place = {.is_stored = true, .buffer = a->state};
-    tn_store store = {.buffer = a->state, .dtype = a->root->type.dtype};
-    tn_layout_dense(a->s->syms, &a->root->type, NULL, &place.layout);
-    if (!apply_all(a->s->syms, &place.layout, a->chain, &store.layout) ||
+/* Makes a place root's storage, if the kernel may write there and that can be written from the
+ * iteration space. */
+static bool store_at(tn_anchor_attempt *a, const tn_place *place) {
+    tn_store store = {.buffer = place->buffer, .dtype = a->root->type.dtype};
+    if (!apply_all(a->s->syms, &place->layout, a->chain, &store.layout) ||
         !tn_segment_may_write(&a->builder, &store))
         return false;
-    a->stored = (tn_stored){a->root, place};
+    a->stored = (tn_stored){a->root, *place};
     a->store = store;
     return true;
+}
+
+/* Storage for root that others own: the state whose next content it is, or an output. */
+static bool store_with_others(tn_anchor_attempt *a) {
+    tn_place state = {.is_stored = true, .buffer = a->state};
+    tn_layout_dense(a->s->syms, &a->root->type, NULL, &state.layout);
+    const tn_place *output = tn_segment_output(a->s, a->root, false);
+    return (a->state != TN_NO_INDEX && store_at(a, &state)) || (output && store_at(a, output));
 }
 
 /* Storage for root, in the first order that can be written from the iteration space. natural: the
@@ -160,14 +165,13 @@ static bool store_in_state(tn_anchor_attempt *a) {
 static bool choose_storage(tn_anchor_attempt *a, const uint32_t *natural) {
     tn_segment *s = a->s;
     uint32_t preferred[TN_MAX_RANK];
-    bool is_output = s->output_of[a->root->id] != TN_NO_INDEX;
     const uint32_t *orders[3];
     uint32_t count = 0;
-    if (store_in_state(a))
+    if (store_with_others(a))
         return true;
-    if (!is_output && tn_segment_preferred_order(s, a->root, preferred))
+    if (tn_segment_preferred_order(s, a->root, preferred))
         orders[count++] = preferred;
-    if (!is_output && natural && a->root->type.rank == a->result->type.rank)
+    if (natural && a->root->type.rank == a->result->type.rank)
         orders[count++] = natural;
     orders[count++] = NULL;
     for (uint32_t i = 0; i < count; i++) {
@@ -175,11 +179,9 @@ static bool choose_storage(tn_anchor_attempt *a, const uint32_t *natural) {
         tn_layout_dense(s->syms, &a->root->type, orders[i], &dense);
         if (!apply_all(s->syms, &dense, a->chain, &seen))
             continue;
-        a->stored.value = a->root;
-        tn_segment_store(s, a->root, orders[i], &a->stored.place);
-        a->store = (tn_store){
-            .buffer = a->stored.place.buffer, .dtype = a->root->type.dtype, .layout = seen};
-        return true;
+        tn_place place;
+        tn_segment_store(s, a->root, orders[i], &place);
+        return store_at(a, &place);
     }
     return false;
 }

@@ -15,11 +15,11 @@ static tn_status prepare_segment(tn_segment *s) {
     uint32_t values = s->graph->value_id_end;
     TN_ARENA_TRY(s->arena, s->places, values + 1);
     TN_ARENA_TRY(s->arena, s->roles, values + 1);
-    TN_ARENA_TRY(s->arena, s->output_of, values + 1);
+    TN_ARENA_TRY(s->arena, s->outputs, values + 1);
     TN_ARENA_TRY(s->arena, s->weight_buffers, values + 1);
     TN_ARENA_TRY(s->arena, s->is_emitted, s->graph->node_id_end + 1);
     for (uint32_t i = 0; i < values; i++)
-        s->output_of[i] = s->weight_buffers[i] = TN_NO_INDEX;
+        s->weight_buffers[i] = TN_NO_INDEX;
     return NULL;
 }
 
@@ -29,8 +29,29 @@ static void store_row_major(tn_segment *s, const tn_value *value, uint32_t buffe
     tn_layout_dense(s->syms, &value->type, NULL, &place->layout);
 }
 
-/* Inputs, states and constants are stored from the beginning; outputs are where the value that
- * leaves is stored, if a kernel makes it and nothing else has claimed it. */
+/* The stored value that an output is a view of, if not itself, is stored so that the view is
+ * row-major in the output's memory; if a view between the two cannot be inverted, or another output
+ * has claimed the value, the output will be a copy. */
+static void claim_output(tn_segment *s, const tn_value *value, uint32_t buffer) {
+    tn_place place = {.is_stored = true, .buffer = buffer};
+    tn_layout_dense(s->syms, &value->type, NULL, &place.layout);
+    tn_view view, inverse;
+    while (value->def && tn_view_of_node(value->def, &view)) {
+        tn_layout layout;
+        value = value->def->operands[0];
+        if (!tn_view_invert(&view, value->type.rank, value->type.dims, &inverse) ||
+            !tn_layout_apply(s->syms, &place.layout, &inverse, &layout))
+            return;
+        place.layout = layout;
+    }
+    /* Others read the value best in the order that its kernel would choose. */
+    bool suits_others = value->use_count <= 1 || tn_layout_is_row_major(s->syms, &place.layout, 0);
+    if (s->roles[value->id].is_root && suits_others && !s->outputs[value->id].is_stored)
+        s->outputs[value->id] = place;
+}
+
+/* Inputs, states and constants are stored from the beginning; outputs that are no views claim their
+ * memory before those that are. */
 static tn_status place_graph(tn_segment *s) {
     tn_graph_buffers buffers;
     TN_TRY(tn_pb_add_graph(s->pb, s->graph, &buffers));
@@ -43,9 +64,11 @@ static tn_status place_graph(tn_segment *s) {
     TN_TRY(tn_segment_assign_roles(s));
     for (size_t i = 0; i < s->graph->output_count; i++) {
         const tn_value *value = s->graph->outputs[i].value;
-        if (s->roles[value->id].is_root && s->output_of[value->id] == TN_NO_INDEX)
-            s->output_of[value->id] = buffers.outputs[i];
+        if (s->roles[value->id].is_root)
+            claim_output(s, value, buffers.outputs[i]);
     }
+    for (size_t i = 0; i < s->graph->output_count; i++)
+        claim_output(s, s->graph->outputs[i].value, buffers.outputs[i]);
     return NULL;
 }
 

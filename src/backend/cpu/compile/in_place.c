@@ -146,7 +146,7 @@ tn_status tn_segment_may_update(tn_segment *s, const tn_node *node, const tn_pla
 
 tn_status tn_segment_next_buffer(tn_segment *s, const tn_value *value, uint32_t *out_buffer) {
     *out_buffer = TN_NO_INDEX;
-    if (s->pb->status || s->output_of[value->id] != TN_NO_INDEX || s->places[value->id].is_stored)
+    if (s->pb->status || s->outputs[value->id].is_stored || s->places[value->id].is_stored)
         return NULL;
     for (size_t i = 0; i < s->graph->state_count; i++) {
         const tn_state *state = &s->graph->states[i];

@@ -290,6 +290,11 @@ static tn_status build_stored(tn_segment *s, const tn_value *value, bool is_row_
     TN_TRY(build_in_state(s, value, out_stored, *out_list));
     if ((*out_list)->count > 0)
         return NULL;
+    const tn_place *output = tn_segment_output(s, value, is_row_major);
+    if (output) {
+        out_stored->place = *output;
+        return build_nests(s, value, output, *out_list);
+    }
     uint32_t order[TN_MAX_RANK];
     bool is_ordered = !is_row_major && tn_segment_preferred_order(s, value, order);
     if (!is_row_major && value->def)
@@ -309,9 +314,6 @@ tn_status tn_segment_emit_pointwise(tn_segment *s, const tn_value *value, bool i
         if (s->places[value->id].is_stored || !value->def)
             return tn_error_make(TN_INTERNAL, "value %.*s cannot be copied",
                                  TN_STR_ARG(value->name));
-        /* Give the output back, if it was taken. */
-        if (tn_pb_buffer_at(s->pb, stored[0].place.buffer)->kind == TN_BUFFER_OUTPUT)
-            s->output_of[value->id] = stored[0].place.buffer;
         return tn_segment_emit_prim(s, value->def);
     }
     const tn_value *sibling = is_row_major || !value->def ? NULL : find_sibling(s, value);

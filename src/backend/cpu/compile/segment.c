@@ -14,17 +14,18 @@ static const tn_sym *bytes_of(tn_segment *s, const tn_type *type) {
 
 void tn_segment_store(tn_segment *s, const tn_value *value, const uint32_t *order,
                       tn_place *out_place) {
-    *out_place = (tn_place){.is_stored = true, .buffer = s->output_of[value->id]};
-    if (out_place->buffer != TN_NO_INDEX) {
-        s->output_of[value->id] = TN_NO_INDEX;
-        order = NULL;
-    } else {
-        tn_rec_buffer buffer = {.kind = TN_BUFFER_ARENA,
-                                .bytes = tn_pb_sym(s->pb, bytes_of(s, &value->type)),
-                                .first_step = TN_NO_INDEX};
-        out_place->buffer = tn_pb_buffer(s->pb, &buffer);
-    }
+    tn_rec_buffer buffer = {.kind = TN_BUFFER_ARENA,
+                            .bytes = tn_pb_sym(s->pb, bytes_of(s, &value->type)),
+                            .first_step = TN_NO_INDEX};
+    *out_place = (tn_place){.is_stored = true, .buffer = tn_pb_buffer(s->pb, &buffer)};
     tn_layout_dense(s->syms, &value->type, order, &out_place->layout);
+}
+
+const tn_place *tn_segment_output(tn_segment *s, const tn_value *value, bool wants_row_major) {
+    const tn_place *output = &s->outputs[value->id];
+    bool may_be = output->is_stored && !s->places[value->id].is_stored &&
+                  (!wants_row_major || tn_layout_is_row_major(s->syms, &output->layout, 0));
+    return may_be ? output : NULL;
 }
 
 bool tn_segment_preferred_order(const tn_segment *s, const tn_value *value, uint32_t *out_order) {
@@ -352,9 +353,8 @@ static uint32_t tensor_record(tn_segment *s, const tn_value *value, const tn_pla
     return tn_pb_tensor(s->pb, &tensor);
 }
 
-/* Where result i of a primitive goes: into the state whose next content it is, or memory of its
- * own.
- */
+/* Where result i of a primitive goes: to the output that it is, into the state whose next content
+ * it is, or memory of its own. */
 static tn_status place_result(tn_segment *s, const tn_node *node, uint32_t i,
                               const tn_place *operands, tn_place *out_place) {
     const tn_value *result = node->results[i];
@@ -363,12 +363,15 @@ static tn_status place_result(tn_segment *s, const tn_node *node, uint32_t i,
     for (uint32_t k = 0; k < node->operand_count; k++)
         if (node->operands[k] && operands[k].buffer == state)
             state = TN_NO_INDEX;
-    if (state == TN_NO_INDEX) {
+    const tn_place *output = tn_segment_output(s, result, true);
+    if (output) {
+        *out_place = *output;
+    } else if (state == TN_NO_INDEX) {
         tn_segment_store(s, result, NULL, out_place);
-        return NULL;
+    } else {
+        *out_place = (tn_place){.is_stored = true, .buffer = state};
+        tn_layout_dense(s->syms, &result->type, NULL, &out_place->layout);
     }
-    *out_place = (tn_place){.is_stored = true, .buffer = state};
-    tn_layout_dense(s->syms, &result->type, NULL, &out_place->layout);
     return NULL;
 }
 
@@ -499,7 +502,11 @@ tn_status tn_segment_emit(tn_segment *s) {
         const tn_rec_io *io = &s->pb->program.outputs[i];
         uint32_t buffer = s->pb->program.tensors[io->tensor].buffer;
         const tn_value *value = s->graph->outputs[i].value;
-        if (s->places[value->id].buffer != buffer || !s->places[value->id].is_stored)
+        tn_place place;
+        tn_layout row_major;
+        TN_TRY(tn_segment_place(s, value, &place));
+        tn_layout_dense(s->syms, &value->type, NULL, &row_major);
+        if (place.buffer != buffer || !tn_layout_equal(&place.layout, &row_major))
             TN_TRY(tn_segment_emit_copy(s, value, buffer));
     }
     TN_TRY(tn_segment_emit_states(s));

@@ -38,9 +38,10 @@ typedef struct tn_segment {
     const tn_cpu_target *target;
     tn_pb *pb;
     tn_cg cg;
-    tn_place *places;    /* by value id */
-    tn_role *roles;      /* by value id */
-    uint32_t *output_of; /* by value id: program buffer of the output it is written to, or none */
+    tn_place *places;  /* by value id */
+    tn_role *roles;    /* by value id */
+    tn_place *outputs; /* by value id: where it lies if it is stored as an output, or as what an
+                        * output is a view of; not stored: neither */
     uint32_t
         *weight_buffers; /* by value id of constants: program buffer once some kernel reads it */
     tn_map kernels;      /* text of a kernel without its name, to its index + 1 */
@@ -88,10 +89,13 @@ TN_MUST_USE tn_status tn_segment_place(tn_segment *segment, const tn_value *valu
 /* Runs a node on the interpreter, a call on the executor. */
 TN_MUST_USE tn_status tn_segment_emit_prim(tn_segment *segment, const tn_node *node);
 
-/* Storage for a root that a kernel is about to write, with dims in memory ordered by `order` (NULL:
- * row-major). Outputs of the graph are row-major whatever the order. */
+/* Storage in the arena for a root that a kernel is about to write, with dims in memory ordered by
+ * `order` (NULL: row-major). */
 void tn_segment_store(tn_segment *segment, const tn_value *value, const uint32_t *order,
                       tn_place *out_place);
+/* The output's memory that a value which is not stored yet may lie in; NULL: none.
+ * wants_row_major: no other order will do. */
+const tn_place *tn_segment_output(tn_segment *segment, const tn_value *value, bool wants_row_major);
 /* The order that lets the views which follow a root be layouts; false if nothing is preferred. */
 bool tn_segment_preferred_order(const tn_segment *segment, const tn_value *value,
                                 uint32_t *out_order);
