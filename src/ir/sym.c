@@ -33,6 +33,11 @@ tn_status tn_syms_status(const tn_syms *syms) {
     return tn_error_make(syms->code, "%s", syms->message);
 }
 
+void tn_syms_forget_failure(tn_syms *syms) {
+    syms->code = TN_OK;
+    syms->message = NULL;
+}
+
 const tn_sym *tn_syms_fail(tn_syms *syms, tn_code code, const char *format, ...) {
     if (syms->code != TN_OK)
         return NULL;

@@ -88,6 +88,8 @@ static tn_status decide(const assigner *a, const tn_node *node, bool *out_does_w
     tn_status status =
         take_reason(a->arena, probe(&scratch, a->prims, node, out_does_work), out_fate);
     tn_arena_deinit(&scratch);
+    /* The table is the model's: a size that overflows here is no other node's failure. */
+    tn_syms_forget_failure(node->graph->syms);
     if (status || out_fate->code == TN_OK)
         return status;
     return leave_to_executor(a, out_fate);

@@ -272,6 +272,15 @@ static void check_fates(const char *text, const tn_assign_options *options, cons
     end(&f);
 }
 
+/* The table of sizes is shared, but not its failures. */
+static void an_overflow_is_of_one_node_alone(void **state) {
+    (void)state;
+    check_fates("graph g { input %x: f32[3000000000]\n"
+                "%a: f32[4] = aten::repeat(%x, [5000000000])\n"
+                "%b: f32[3000000000] = aten::relu(%x)\nreturn %b }",
+                &engine_only, "re");
+}
+
 static void small_blocks_become_calls(void **state) {
     (void)state;
     static const char graph[] =
@@ -392,6 +401,7 @@ int main(void) {
         cmocka_unit_test(one_refusal_does_not_hide_the_rest),
         cmocka_unit_test(arguments_are_written),
         cmocka_unit_test(a_known_operator_has_all_its_arguments),
+        cmocka_unit_test(an_overflow_is_of_one_node_alone),
         cmocka_unit_test(small_blocks_become_calls),
         cmocka_unit_test(what_no_executor_serves_is_refused),
         cmocka_unit_test(sizes_may_come_from_calls),
