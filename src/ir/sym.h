@@ -49,9 +49,9 @@ typedef struct tn_syms tn_syms;
 
 /* The table lives in the arena. */
 TN_MUST_USE tn_status tn_syms_create(tn_arena *arena, tn_syms **out_syms);
-/* The first failure since creation, or since failures were forgotten: TN_OUT_OF_MEMORY, TN_OUT_OF_RANGE (overflow, division by zero,
- * a symbol without a possible value, an expression with too many terms), TN_INVALID_ARGUMENT (a
- * symbol's name is no identifier). */
+/* The first failure since creation, or since failures were forgotten: TN_OUT_OF_MEMORY,
+ * TN_OUT_OF_RANGE (overflow, division by zero, a symbol without a possible value, an expression
+ * with too many terms), TN_INVALID_ARGUMENT (a symbol's name is no identifier). */
 TN_MUST_USE tn_status tn_syms_status(const tn_syms *syms);
 /* For who has tried out expressions that may fail, and throws away what they were for. */
 void tn_syms_forget_failure(tn_syms *syms);

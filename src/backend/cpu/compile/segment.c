@@ -130,23 +130,9 @@ static void append_named(tn_buf *out, const char *text, const char *name) {
     tn_buf_printf(out, "%s", text);
 }
 
-/* The comment above a kernel: what it computes, in the words of the model. */
-static void append_comment(tn_segment *s, const char *name, const tn_step_info *info) {
-    tn_buf_printf(&s->source, "/* %s:", name);
-    for (uint32_t i = 0; i < info->locs.count && i < 12; i++) {
-        const tn_loc *loc = info->locs.items[i];
-        tn_buf_printf(&s->source, "%s %.*s (%.*s)", i ? "," : "", TN_STR_ARG(loc->node),
-                      TN_STR_ARG(loc->op));
-    }
-    if (info->locs.count > 12)
-        tn_buf_printf(&s->source, ", ...");
-    if (info->locs.count > 0 && info->locs.items[0]->module.len > 0)
-        tn_buf_printf(&s->source, "\n * first used by %.*s",
-                      TN_STR_ARG(info->locs.items[0]->module));
-    tn_buf_printf(&s->source, " */\n");
-}
-
-static tn_status find_or_add_kernel(tn_segment *s, const tn_buf *text, const tn_step_info *info,
+static tn_status find_or_add_kernel(tn_segment *s, const tn_kernel_print *kernel,
+                                    const tn_buf *text, const tn_step_info *info,
+                                    const tn_stored *stored, size_t stored_count,
                                     uint32_t *out_kernel) {
     uintptr_t known = (uintptr_t)tn_map_get(&s->kernels, tn_buf_view(text));
     if (known) {
@@ -158,7 +144,7 @@ static tn_status find_or_add_kernel(tn_segment *s, const tn_buf *text, const tn_
     tn_str key = tn_arena_str(s->arena, tn_buf_view(text));
     if (!name || !key.data)
         return tn_error_out_of_memory();
-    append_comment(s, name, info);
+    tn_segment_comment(s, name, kernel, info, stored, stored_count);
     append_named(&s->source, key.data, name);
     tn_rec_kernel record = {.name = tn_pb_str(s->pb, tn_str_of(name)),
                             .summary = tn_pb_str(s->pb, tn_str_of(info->summary))};
@@ -192,7 +178,7 @@ tn_status tn_segment_end_kernel(tn_segment *s, tn_kernel_print *kernel, tn_buf *
     tn_rec_step step = {.kind = TN_STEP_KERNEL};
     uint32_t index = s->pb->program.step_count;
     if (!status)
-        status = find_or_add_kernel(s, text, info, &step.kernel);
+        status = find_or_add_kernel(s, kernel, text, info, stored, stored_count, &step.kernel);
     for (size_t i = 0; !status && i < kernel->arg_count; i++) {
         uint32_t *buffer = &kernel->args[i].buffer;
         if (*buffer == TN_ERROR_BUFFER)

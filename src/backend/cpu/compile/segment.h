@@ -3,6 +3,7 @@
  *   roles.c     which values get memory of their own, and which are computed where they are used
  *   segment.c   storage, kernels and steps
  *   pointwise.c pointwise kernels
+ *   comment.c   what stands above a kernel in the source
  *   in_place.c  results that are written over operands, states that change where they lie
  *   anchors.c   contractions, convolutions, attention, rows, pools, reductions, scans, sorts, with
  *               the pointwise work that follows fused into their stores
@@ -128,6 +129,13 @@ TN_MUST_USE tn_status tn_segment_describe(tn_segment *segment, const tn_value *r
 /* Adds the operations and bytes read of a kernel's expressions. */
 void tn_segment_account(tn_segment *segment, const tn_value *root, const tn_expr_builder *builder,
                         tn_step_info *inout_info);
+
+/* ---- comment.c ----------------------------------------------------------------------------------
+ */
+
+/* Appends the comment above a kernel that is new to the source. */
+void tn_segment_comment(tn_segment *segment, const char *name, const tn_kernel_print *kernel,
+                        const tn_step_info *info, const tn_stored *stored, size_t stored_count);
 
 /* ---- in_place.c ---------------------------------------------------------------------------------
  */
