@@ -91,6 +91,24 @@ void tn_test_unit_end(tn_test_unit *unit) {
     tn_arena_deinit(&unit->arena);
 }
 
+const tn_sym *tn_test_size(tn_test_unit *unit, int64_t value) {
+    return tn_sym_const(unit->syms, value);
+}
+
+uint16_t tn_test_random_bf16(unsigned long long *state) {
+    float x = tn_test_uniform(state);
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return (uint16_t)(bits >> 16);
+}
+
+double tn_test_widen_bf16(uint16_t x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return (double)value;
+}
+
 static void *aligned_bytes(size_t bytes) {
     void *memory = aligned_alloc(64, (bytes + 127) & ~(size_t)63);
     require(memory != NULL, "memory");

@@ -39,6 +39,11 @@ tn_test_kernel *tn_test_unit_add(tn_test_unit *unit, const char *name, tn_status
 void tn_test_unit_compile(tn_test_unit *unit, const char *name);
 void tn_test_unit_end(tn_test_unit *unit);
 
+/* A size that is known when the kernel is printed. */
+const tn_sym *tn_test_size(tn_test_unit *unit, int64_t value);
+/* Uniform in [-1, 1), cut to bf16; and its value. */
+uint16_t tn_test_random_bf16(unsigned long long *state);
+double tn_test_widen_bf16(uint16_t x);
 /* The weight in the form that the kernel asked for; aligned_alloc'ed, the caller frees. */
 void *tn_test_pack(const tn_cg_pack *pack, const tn_tensor *weight);
 /* Runs all tasks in `shares` calls (capped by the number of tasks), the last share first, each with

@@ -87,10 +87,6 @@ static void mask_strides(const attention_case *c, const shape *z, int64_t out[4]
     out[0] = has_rows ? z->h * z->s * z->t : z->t;
 }
 
-static const tn_sym *number(tn_test_unit *unit, int64_t value) {
-    return tn_sym_const(unit->syms, value);
-}
-
 /* The same strides as symbolic expressions: computed for two sets of sizes would be a second rule,
  * so the layouts are spelt out again only where s and t enter. */
 static void set_strides(tn_test_unit *unit, const attention_case *c, const tn_sym *rows, int which,
@@ -99,9 +95,9 @@ static void set_strides(tn_test_unit *unit, const attention_case *c, const tn_sy
     const int64_t heads = which == 0 ? z->h : z->g, width = which == 2 ? z->e : z->d;
     int64_t strides[4], offset;
     strides_of(c, z, which, strides, &offset);
-    tensor->offset = number(unit, offset);
+    tensor->offset = tn_test_size(unit, offset);
     for (int i = 0; i < 4; i++)
-        tensor->strides[i] = number(unit, strides[i]);
+        tensor->strides[i] = tn_test_size(unit, strides[i]);
     if (!c->is_dynamic)
         return;
     assert_true(c->layout != TRANSPOSED_K);
@@ -134,7 +130,7 @@ static void emit(tn_test_unit *unit, const attention_case *c, tn_dtype dtype) {
     tn_cg *cg = &unit->cg;
     const char *name = tn_cg_text(cg, "%s_%s", c->name, tn_dtype_name(dtype));
     const shape *z = &c->size;
-    const tn_sym *s = number(unit, z->s), *t = number(unit, z->t);
+    const tn_sym *s = tn_test_size(unit, z->s), *t = tn_test_size(unit, z->t);
     if (c->is_dynamic) {
         s = tn_sym_var(unit->syms, TN_STR("s0"), 1, 4096);
         t = tn_sym_var(unit->syms, TN_STR("s1"), 1, 4096);
@@ -144,13 +140,13 @@ static void emit(tn_test_unit *unit, const attention_case *c, tn_dtype dtype) {
         .name = name,
         .dtype = dtype,
         .batch_rank = 1,
-        .batch = {number(unit, z->b)},
-        .heads = number(unit, z->h),
-        .kv_heads = number(unit, z->g),
+        .batch = {tn_test_size(unit, z->b)},
+        .heads = tn_test_size(unit, z->h),
+        .kv_heads = tn_test_size(unit, z->g),
         .s = s,
         .t = t,
-        .d = number(unit, z->d),
-        .e = number(unit, z->e),
+        .d = tn_test_size(unit, z->d),
+        .e = tn_test_size(unit, z->e),
         .q = {.buf = 0, .dtype = dtype},
         .k = {.buf = 1, .dtype = dtype},
         .v = {.buf = 2, .dtype = dtype},
@@ -158,7 +154,7 @@ static void emit(tn_test_unit *unit, const attention_case *c, tn_dtype dtype) {
         .has_mask = c->mask != NO_MASK,
         .scale = 0.25,
         .is_causal = c->is_causal,
-        .causal_offset = number(unit, c->causal_offset),
+        .causal_offset = tn_test_size(unit, c->causal_offset),
         .store = tn_cg_text(cg, "store_%s", name),
     };
     set_strides(unit, c, s, 0, &spec.q);
@@ -166,9 +162,9 @@ static void emit(tn_test_unit *unit, const attention_case *c, tn_dtype dtype) {
     set_strides(unit, c, t, 2, &spec.v);
     int64_t strides[4];
     mask_strides(c, z, strides);
-    spec.mask.offset = number(unit, 0);
+    spec.mask.offset = tn_test_size(unit, 0);
     for (int i = 0; i < 4; i++)
-        spec.mask.strides[i] = number(unit, strides[i]);
+        spec.mask.strides[i] = tn_test_size(unit, strides[i]);
     if (c->is_dynamic && c->mask == KEY_MASK)
         spec.mask.strides[0] = t;
     tn_cg_kernel facts;

@@ -62,15 +62,11 @@ static int64_t out_w(const conv_case *c) {
     return out_size(c->in_w, c->pad_left + c->pad_right, c->kernel_w, c->stride_w, c->dilation_w);
 }
 
-static const tn_sym *number(tn_test_unit *unit, int64_t value) {
-    return tn_sym_const(unit->syms, value);
-}
-
 static const tn_sym *out_sym(tn_test_unit *unit, const tn_sym *in, int64_t pads, int64_t kernel,
                              int64_t stride, int64_t dilation) {
     tn_syms *syms = unit->syms;
     const tn_sym *span = tn_sym_addi(syms, in, pads - (kernel - 1) * dilation - 1);
-    return tn_sym_addi(syms, tn_sym_floordiv(syms, span, number(unit, stride)), 1);
+    return tn_sym_addi(syms, tn_sym_floordiv(syms, span, tn_test_size(unit, stride)), 1);
 }
 
 static void emit(tn_test_unit *unit, const conv_case *c) {
@@ -78,9 +74,11 @@ static void emit(tn_test_unit *unit, const conv_case *c) {
     tn_syms *syms = unit->syms;
     const bool is_dynamic = c->is_dynamic;
     const tn_sym *batch =
-        is_dynamic ? tn_sym_var(syms, TN_STR("s0"), 1, 8) : number(unit, c->batch);
-    const tn_sym *h = is_dynamic ? tn_sym_var(syms, TN_STR("s1"), 3, 64) : number(unit, c->in_h);
-    const tn_sym *w = is_dynamic ? tn_sym_var(syms, TN_STR("s2"), 3, 64) : number(unit, c->in_w);
+        is_dynamic ? tn_sym_var(syms, TN_STR("s0"), 1, 8) : tn_test_size(unit, c->batch);
+    const tn_sym *h =
+        is_dynamic ? tn_sym_var(syms, TN_STR("s1"), 3, 64) : tn_test_size(unit, c->in_h);
+    const tn_sym *w =
+        is_dynamic ? tn_sym_var(syms, TN_STR("s2"), 3, 64) : tn_test_size(unit, c->in_w);
     tn_conv_spec spec = {
         .name = c->name,
         .dtype = TN_BF16,
@@ -102,15 +100,15 @@ static void emit(tn_test_unit *unit, const conv_case *c) {
         .pad_left = c->pad_left,
         .dilation_h = c->dilation_h,
         .dilation_w = c->dilation_w,
-        .x = {.buf = 0, .dtype = TN_BF16, .offset = number(unit, 0)},
+        .x = {.buf = 0, .dtype = TN_BF16, .offset = tn_test_size(unit, 0)},
         .weight_buf = 1,
         .store = tn_cg_text(cg, "store_%s", c->name),
     };
-    const tn_sym *pixel = number(unit, c->is_channel_first ? 1 : c->in_c + c->gap);
+    const tn_sym *pixel = tn_test_size(unit, c->is_channel_first ? 1 : c->in_c + c->gap);
     const tn_sym *plane = tn_sym_mul(syms, h, w);
     spec.x.strides[2] = pixel;
     spec.x.strides[1] = tn_sym_mul(syms, w, pixel);
-    spec.x.strides[3] = c->is_channel_first ? plane : number(unit, 1);
+    spec.x.strides[3] = c->is_channel_first ? plane : tn_test_size(unit, 1);
     spec.x.strides[0] = tn_sym_muli(syms, plane, c->in_c + c->gap);
     tn_cg_function function;
     tn_cg_begin_function(
@@ -126,20 +124,6 @@ static void emit(tn_test_unit *unit, const conv_case *c) {
     tn_cg_kernel facts;
     tn_status status = tn_emit_conv(cg, &spec, &facts);
     tn_test_unit_add(unit, c->name, status, &facts);
-}
-
-static uint16_t random_bf16(unsigned long long *random) {
-    float x = tn_test_uniform(random);
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)(bits >> 16);
-}
-
-static double widen(uint16_t x) {
-    uint32_t bits = (uint32_t)x << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return (double)value;
 }
 
 static int64_t input_at(const conv_case *c, int64_t n, int64_t y, int64_t x, int64_t channel) {
@@ -159,8 +143,9 @@ static double reference(const conv_case *c, const uint16_t *x, const uint16_t *w
             if (iy < 0 || iy >= c->in_h || ix < 0 || ix >= c->in_w)
                 continue;
             for (int64_t i = 0; i < channels; i++)
-                sum += widen(x[input_at(c, n, iy, ix, group * channels + i)]) *
-                       widen(w[((o * channels + i) * c->kernel_h + ky) * c->kernel_w + kx]);
+                sum += tn_test_widen_bf16(x[input_at(c, n, iy, ix, group * channels + i)]) *
+                       tn_test_widen_bf16(
+                           w[((o * channels + i) * c->kernel_h + ky) * c->kernel_w + kx]);
         }
     return sum;
 }
@@ -176,9 +161,9 @@ static void check(const tn_test_unit *unit, const tn_test_kernel *kernel, const 
     float *out = malloc((size_t)(c->batch * h * w * c->out_c) * sizeof *out);
     assert_true(x && weight && out);
     for (int64_t i = 0; i < x_count; i++)
-        x[i] = c->gap && i % (c->in_c + c->gap) >= c->in_c ? 0x7fc0 : random_bf16(&random);
+        x[i] = c->gap && i % (c->in_c + c->gap) >= c->in_c ? 0x7fc0 : tn_test_random_bf16(&random);
     for (int64_t i = 0; i < w_count; i++)
-        weight[i] = random_bf16(&random);
+        weight[i] = tn_test_random_bf16(&random);
     x[input_at(c, 0, c->in_h / 2, c->in_w / 2, c->in_c / 2)] = 0x7fc0;
     tn_tensor tensor = {
         TN_BF16,

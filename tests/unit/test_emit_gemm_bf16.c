@@ -46,15 +46,11 @@ enum { CASES = sizeof cases / sizeof *cases };
 static const int64_t other_rows[] = {1, 2, 3, 4, 5, 16, 17, 31, 32, 33, 128, 129, 150};
 enum { OTHER_ROWS = sizeof other_rows / sizeof *other_rows };
 
-static const tn_sym *number(tn_test_unit *unit, int64_t value) {
-    return tn_sym_const(unit->syms, value);
-}
-
 /* The left side is [batch][m][k + gap] or, transposed, [batch][k][m + gap]; the right side
  * [batch][k][n] or [batch][n][k]. */
 static void set_operands(tn_test_unit *unit, const gemm_case *c, tn_gemm_spec *spec) {
     tn_syms *syms = unit->syms;
-    const tn_sym *zero = number(unit, 0), *one = number(unit, 1);
+    const tn_sym *zero = tn_test_size(unit, 0), *one = tn_test_size(unit, 1);
     const tn_sym *left = tn_sym_addi(syms, c->is_left_transposed ? spec->m : spec->k, c->left_gap);
     const tn_sym *right = c->is_right_transposed ? spec->k : spec->n;
     const tn_sym *left_rows = c->is_left_transposed ? spec->k : spec->m;
@@ -75,10 +71,10 @@ static void emit(tn_test_unit *unit, const gemm_case *c) {
         .name = c->name,
         .dtype = TN_BF16,
         .batch_rank = 1,
-        .batch = {number(unit, c->batch)},
-        .m = c->is_dynamic_m ? tn_sym_var(syms, TN_STR("s0"), 1, 1024) : number(unit, c->m),
-        .n = c->is_dynamic_k ? tn_sym_var(syms, TN_STR("s1"), 1, 1024) : number(unit, c->n),
-        .k = c->is_dynamic_k ? tn_sym_var(syms, TN_STR("s2"), 1, 1024) : number(unit, c->k),
+        .batch = {tn_test_size(unit, c->batch)},
+        .m = c->is_dynamic_m ? tn_sym_var(syms, TN_STR("s0"), 1, 1024) : tn_test_size(unit, c->m),
+        .n = c->is_dynamic_k ? tn_sym_var(syms, TN_STR("s1"), 1, 1024) : tn_test_size(unit, c->n),
+        .k = c->is_dynamic_k ? tn_sym_var(syms, TN_STR("s2"), 1, 1024) : tn_test_size(unit, c->k),
         .b_is_const = c->is_const,
         .is_paired = c->is_paired,
         .store = tn_cg_text(cg, "store_%s", c->name),
@@ -102,20 +98,6 @@ static void emit(tn_test_unit *unit, const gemm_case *c) {
     tn_test_unit_add(unit, c->name, status, &facts);
 }
 
-static uint16_t random_bf16(unsigned long long *random) {
-    float x = tn_test_uniform(random);
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)(bits >> 16);
-}
-
-static double widen(uint16_t x) {
-    uint32_t bits = (uint32_t)x << 16;
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return (double)value;
-}
-
 typedef struct operands {
     uint16_t *a, *b;
     int64_t a_batch, a_row, a_column, b_batch, b_row, b_column;
@@ -132,17 +114,17 @@ static operands make_operands(const gemm_case *c) {
                   c->is_right_transposed ? 1 : c->n, c->is_right_transposed ? c->k : 1};
     assert_true(o.a && o.b);
     for (int64_t i = 0; i < a_count; i++)
-        o.a[i] = i % lead < lead - c->left_gap ? random_bf16(&random) : 0x7fc0;
+        o.a[i] = i % lead < lead - c->left_gap ? tn_test_random_bf16(&random) : 0x7fc0;
     for (int64_t i = 0; i < b_count; i++)
-        o.b[i] = random_bf16(&random);
+        o.b[i] = tn_test_random_bf16(&random);
     return o;
 }
 
 static double product(const gemm_case *c, const operands *o, int64_t batch, int64_t m, int64_t n) {
     double sum = 0;
     for (int64_t k = 0; k < c->k; k++)
-        sum += widen(o->a[batch * o->a_batch + m * o->a_row + k * o->a_column]) *
-               widen(o->b[batch * o->b_batch + k * o->b_row + n * o->b_column]);
+        sum += tn_test_widen_bf16(o->a[batch * o->a_batch + m * o->a_row + k * o->a_column]) *
+               tn_test_widen_bf16(o->b[batch * o->b_batch + k * o->b_row + n * o->b_column]);
     return sum;
 }
 
