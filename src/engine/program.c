@@ -58,8 +58,8 @@ static tn_status list_in(const checker *c, const char *field, tn_rec_range range
 }
 
 static tn_status verify_instr(const checker *c, const tn_rec_instr *instr) {
-    TN_TRY(below(c, "operation", instr->op, TN_SHAPE_RESULT + 1));
-    if (instr->op == TN_SHAPE_CONST || instr->op == TN_SHAPE_RESULT) /* checked with the calls */
+    TN_TRY(below(c, "operation", instr->op, TN_SHAPE_ITEM + 1));
+    if (instr->op == TN_SHAPE_CONST || tn_instr_is_of_call(instr)) /* checked with the calls */
         return NULL;
     if (instr->op == TN_SHAPE_INPUT) {
         TN_TRY(below(c, "input", instr->a, c->program->input_count));
@@ -244,12 +244,18 @@ static tn_status verify_call_step(const checker *c, const tn_rec_step *step) {
 
 static tn_status verify_result_size(const checker *c, const tn_rec_instr *instr) {
     const tn_program *p = c->program;
-    if (instr->op != TN_SHAPE_RESULT)
+    if (!tn_instr_is_of_call(instr))
         return NULL;
     TN_TRY(below(c, "call", instr->a, p->call_count));
     tn_rec_range results = p->steps[p->calls[instr->a].step].results;
     TN_TRY(below(c, "result", instr->b, results.count));
-    return below(c, "dimension", instr->c, p->tensors[p->indices[results.first + instr->b]].rank);
+    const tn_rec_tensor *result = &p->tensors[p->indices[results.first + instr->b]];
+    if (instr->op == TN_SHAPE_RESULT)
+        return below(c, "dimension", instr->c, result->rank);
+    if (result->rank == 0 && result->dtype == TN_I64)
+        return NULL;
+    return tn_error_make(TN_CORRUPT, "shape instruction %u: result %u of call %u is no i64[]",
+                         c->index, instr->b, instr->a);
 }
 
 static tn_status verify_call(const checker *c, const tn_rec_call *call) {

@@ -43,6 +43,7 @@ typedef enum tn_shape_op {
     TN_SHAPE_LE = 9,
     TN_SHAPE_SELECT = 10, /* a ? b : c */
     TN_SHAPE_RESULT = 11, /* size of dim c of result b of call a, known once that has been made */
+    TN_SHAPE_ITEM = 12,   /* what result b of call a, an i64[], holds */
 } tn_shape_op;
 
 typedef struct tn_rec_instr {
@@ -54,7 +55,7 @@ typedef struct tn_rec_instr {
 /* A symbolic dimension: its value and what it must satisfy. */
 typedef struct tn_rec_symbol {
     tn_rec_str name;
-    uint32_t value; /* a TN_SHAPE_INPUT or TN_SHAPE_RESULT instruction */
+    uint32_t value; /* a TN_SHAPE_INPUT, TN_SHAPE_RESULT or TN_SHAPE_ITEM instruction */
     uint32_t reserved;
     int64_t min, max; /* INT64_MAX: unbounded */
 } tn_rec_symbol;
@@ -210,12 +211,17 @@ static inline tn_str tn_program_str(const tn_program *program, tn_rec_str s) {
  * trust them. TN_CORRUPT names record, field, seen and limit. */
 TN_MUST_USE tn_status tn_program_verify(const tn_program *program);
 
+/* An instruction whose value a call gives. */
+static inline bool tn_instr_is_of_call(const tn_rec_instr *instr) {
+    return instr->op == TN_SHAPE_RESULT || instr->op == TN_SHAPE_ITEM;
+}
 /* A value's round is the number of calls that must have been made before it is known: 0 if it
  * follows from the inputs' shapes. out_rounds: instr_count. */
 void tn_program_rounds(const tn_program *program, uint32_t *out_rounds);
 
 /* Evaluates the values of one round (rounds NULL: of all). input_dims: TN_MAX_RANK sizes per input;
- * inout_values: instr_count, those of earlier rounds and of TN_SHAPE_RESULT given. TN_OUT_OF_RANGE
+ * inout_values: instr_count, those of earlier rounds, of TN_SHAPE_RESULT
+ * and of TN_SHAPE_ITEM given. TN_OUT_OF_RANGE
  * on overflow or division by zero, naming the instruction. */
 TN_MUST_USE tn_status tn_program_eval(const tn_program *program,
                                       const int64_t (*input_dims)[TN_MAX_RANK],

@@ -194,6 +194,10 @@ void tn_pb_bind_result(tn_pb *pb, const tn_sym *symbol, uint32_t call, uint32_t 
     bind(pb, symbol, &(tn_rec_instr){.op = TN_SHAPE_RESULT, .a = call, .b = result, .c = dim});
 }
 
+void tn_pb_bind_item(tn_pb *pb, const tn_sym *symbol, uint32_t call, uint32_t result) {
+    bind(pb, symbol, &(tn_rec_instr){.op = TN_SHAPE_ITEM, .a = call, .b = result});
+}
+
 /* ---- records --------------------------------------------------------------------------------- */
 
 uint32_t tn_pb_buffer(tn_pb *pb, const tn_rec_buffer *buffer) {

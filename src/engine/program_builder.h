@@ -38,6 +38,7 @@ void tn_pb_bind_input(tn_pb *pb, const tn_sym *symbol, uint32_t input, uint32_t 
 /* call: its number, in the order of the graph. */
 void tn_pb_bind_result(tn_pb *pb, const tn_sym *symbol, uint32_t call, uint32_t result,
                        uint32_t dim);
+void tn_pb_bind_item(tn_pb *pb, const tn_sym *symbol, uint32_t call, uint32_t result);
 
 /* Each appends one record and returns its index. */
 uint32_t tn_pb_buffer(tn_pb *pb, const tn_rec_buffer *buffer);

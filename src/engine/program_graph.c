@@ -20,10 +20,14 @@ static void bind_results(tn_pb *pb, const tn_graph *graph) {
     for (const tn_node *node = graph->first; node; node = node->next) {
         if (tn_node_prim(node) != TN_PRIM_CALL)
             continue;
-        for (uint32_t r = 0; r < node->result_count; r++)
-            for (uint32_t d = 0; d < node->results[r]->type.rank; d++)
-                if (node->results[r]->type.dims[d]->kind == TN_SYM_VAR)
-                    tn_pb_bind_result(pb, node->results[r]->type.dims[d], call, r, d);
+        for (uint32_t r = 0; r < node->result_count; r++) {
+            const tn_value *result = node->results[r];
+            if (result->symbol)
+                tn_pb_bind_item(pb, result->symbol, call, r);
+            for (uint32_t d = 0; d < result->type.rank; d++)
+                if (result->type.dims[d]->kind == TN_SYM_VAR)
+                    tn_pb_bind_result(pb, result->type.dims[d], call, r, d);
+        }
         call++;
     }
 }

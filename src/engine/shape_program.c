@@ -47,6 +47,7 @@ static bool eval_instr(const tn_rec_instr *instr, const int64_t *v, int64_t *out
         return true;
     case TN_SHAPE_INPUT: /* not computed from values */
     case TN_SHAPE_RESULT:
+    case TN_SHAPE_ITEM:
         break;
     }
     return true;
@@ -56,7 +57,7 @@ void tn_program_rounds(const tn_program *program, uint32_t *out_rounds) {
     for (uint32_t i = 0; i < program->instr_count; i++) {
         const tn_rec_instr *instr = &program->instrs[i];
         uint32_t round = 0;
-        if (instr->op == TN_SHAPE_RESULT) {
+        if (tn_instr_is_of_call(instr)) {
             round = instr->a + 1;
         } else if (instr->op != TN_SHAPE_CONST && instr->op != TN_SHAPE_INPUT) {
             const uint32_t operands[] = {instr->a, instr->b, instr->c};

@@ -19,24 +19,29 @@ typedef struct reading {
     tn_json_value outputs;
     tn_type *types; /* of results */
     tn_str *names;
-    size_t result_count, type_capacity, name_capacity;
+    const tn_sym **symbols; /* that they hold; NULL */
+    size_t result_count, type_capacity, name_capacity, symbol_capacity;
     bool has_tensor, has_number; /* among the outputs */
 } reading;
 
 /* ---- results ----------------------------------------------------------------------------------
  */
 
-static tn_status add_result(reading *r, tn_str name, const tn_type *type) {
+static tn_status add_result(reading *r, tn_str name, const tn_type *type, const tn_sym *symbol) {
     tn_arena *arena = r->scope->pt2->arena;
     tn_type *types =
         tn_arena_grow(arena, r->types, r->result_count, &r->type_capacity, sizeof *types);
     tn_str *names =
         tn_arena_grow(arena, r->names, r->result_count, &r->name_capacity, sizeof *names);
-    if (!types || !names)
+    const tn_sym **symbols =
+        tn_arena_grow(arena, r->symbols, r->result_count, &r->symbol_capacity, sizeof *symbols);
+    if (!types || !names || !symbols)
         return tn_error_out_of_memory();
     r->types = types;
     r->names = names;
+    r->symbols = symbols;
     types[r->result_count] = *type;
+    symbols[r->result_count] = symbol;
     names[r->result_count++] = name;
     return NULL;
 }
@@ -47,7 +52,7 @@ static tn_status add_tensor_result(reading *r, tn_json_value ref) {
     r->has_tensor = true;
     TN_TRY(tn_pt2_name(r->scope->pt2, ref, &name));
     TN_TRY(tn_pt2_scope_type(r->scope, ref, name, &type));
-    return add_result(r, name, &type);
+    return add_result(r, name, &type, NULL);
 }
 
 /* A result that is None keeps its place as a tensor without elements, so that the others keep
@@ -57,7 +62,18 @@ static tn_status add_none_result(reading *r) {
     type.dims[0] = tn_sym_const(r->scope->pt2->syms, 0);
     if (!type.dims[0])
         return tn_syms_status(r->scope->pt2->syms);
-    return add_result(r, TN_STR(""), &type);
+    return add_result(r, TN_STR(""), &type, NULL);
+}
+
+/* The symbol that stands for a number in the sizes of the program, if it is one. */
+static tn_status symbol_of(const reading *r, tn_json_value value, const tn_sym **out_symbol) {
+    tn_syms *syms = r->scope->pt2->syms;
+    tn_pt2_number number;
+    TN_TRY(tn_pt2_scope_number(r->scope, value, &number));
+    *out_symbol = tn_pt2_number_sym(syms, &number);
+    if (*out_symbol && (*out_symbol)->kind != TN_SYM_VAR)
+        *out_symbol = NULL;
+    return tn_syms_status(syms);
 }
 
 /* A number that the operator computes from data (item): a tensor of rank 0. */
@@ -68,9 +84,12 @@ static tn_status add_number_result(reading *r, tn_json_value value, tn_dtype dty
     tn_type type = {.dtype = dtype};
     r->has_number = true;
     TN_TRY(tn_pt2_union(value, &tag, &content));
+    const tn_sym *symbol = NULL;
     if (tn_str_is(tag, "as_name"))
         TN_TRY(tn_json_str(r->scope->pt2->arena, content, &name));
-    return add_result(r, name, &type);
+    if (name.len > 0 && dtype == TN_I64)
+        TN_TRY(symbol_of(r, value, &symbol));
+    return add_result(r, name, &type, symbol);
 }
 
 static tn_status add_output(reading *r, tn_json_value output);
@@ -485,9 +504,11 @@ static tn_status add_node(reading *r) {
         .locs = {.items = &loc, .count = 1},
     };
     TN_TRY(tn_graph_add_node(r->scope->graph, NULL, &desc, &node));
-    for (uint32_t i = 0; i < node->result_count; i++)
+    for (uint32_t i = 0; i < node->result_count; i++) {
+        node->results[i]->symbol = r->symbols[i];
         if (r->names[i].len)
             TN_TRY(tn_pt2_scope_bind(r->scope, r->names[i], node->results[i]));
+    }
     return NULL;
 }
 

@@ -116,7 +116,9 @@ struct tn_value {
     tn_node *def;          /* TN_VALUE_RESULT */
     uint32_t result_index; /* TN_VALUE_RESULT */
     const tn_const *data;  /* TN_VALUE_CONST, TN_VALUE_STATE */
-    tn_use *uses;          /* in no order; graph outputs and states are not among them */
+    /* TN_VALUE_RESULT of type i64[]: the symbol whose value it holds when the graph runs; NULL */
+    const tn_sym *symbol;
+    tn_use *uses; /* in no order; graph outputs and states are not among them */
     uint32_t use_count;
     size_t use_capacity;
 };

@@ -8,6 +8,7 @@
  *     state %cache "attn.cache": f32[1, 8] = zeros     // the buffer's name, if it is another
  *     %x: f32[1, s0, 2] = aten::linear(%e, %w) loc("linear_1", "aten::linear", "fc", "m.py:3: y")
  *     %a: f32[2], %b: f32[2] = aten::split.Tensor(%x, 2, 1)
+ *     %i: i64[] holds u0 = aten::item(%n)              // the value of a symbol
  *     next %cache = %b                                 // a state without one keeps its content
  *     return %x, %a as "logits", %b into %ids          // into: the new content of an input
  *   }

@@ -288,9 +288,24 @@ static bool take_keyword(tn_text_parser *p, const char *word) {
 typedef struct results {
     tn_type *types;
     tn_str *names;
+    const tn_sym **symbols; /* that they hold; NULL */
     uint32_t count;
-    size_t type_capacity, name_capacity;
+    size_t type_capacity, name_capacity, symbol_capacity;
 } results;
+
+/* "holds u0" */
+static tn_status parse_symbol_use(tn_text_parser *p, const tn_sym **out_symbol) {
+    *out_symbol = NULL;
+    if (!tn_scan_take(&p->scan, "holds"))
+        return NULL;
+    (void)tn_scan_peek(&p->scan);
+    size_t at = p->scan.at;
+    tn_str name = tn_scan_word(&p->scan, "");
+    *out_symbol = tn_sym_find_var(p->syms, name);
+    if (*out_symbol)
+        return NULL;
+    return tn_scan_error(&p->scan, at, "'%.*s' is no symbol", TN_STR_ARG(name));
+}
 
 static tn_status parse_results(tn_text_parser *p, results *out) {
     do {
@@ -298,7 +313,9 @@ static tn_status parse_results(tn_text_parser *p, results *out) {
                                    sizeof *out->types);
         out->names = tn_arena_grow(p->arena, out->names, out->count, &out->name_capacity,
                                    sizeof *out->names);
-        if (!out->types || !out->names)
+        out->symbols = tn_arena_grow(p->arena, out->symbols, out->count, &out->symbol_capacity,
+                                     sizeof *out->symbols);
+        if (!out->types || !out->names || !out->symbols)
             return tn_error_out_of_memory();
         (void)tn_scan_peek(&p->scan);
         size_t at = p->scan.at;
@@ -309,6 +326,7 @@ static tn_status parse_results(tn_text_parser *p, results *out) {
                                      TN_STR_ARG(out->names[i]));
         TN_TRY(tn_scan_expect(&p->scan, ":"));
         TN_TRY(parse_type(p, &out->types[out->count]));
+        TN_TRY(parse_symbol_use(p, &out->symbols[out->count]));
         out->count++;
     } while (tn_scan_take(&p->scan, ","));
     return tn_scan_expect(&p->scan, "=");
@@ -379,8 +397,10 @@ static tn_status parse_node(tn_text_parser *p) {
     TN_TRY(parse_locs(p, &desc.locs));
     tn_node *node = NULL;
     TN_TRY(tn_graph_add_node(p->graph, NULL, &desc, &node));
-    for (uint32_t i = 0; i < node->result_count; i++)
+    for (uint32_t i = 0; i < node->result_count; i++) {
+        node->results[i]->symbol = made.symbols[i];
         TN_TRY(remember(p, node->results[i]));
+    }
     return NULL;
 }
 

@@ -247,6 +247,8 @@ static void print_node(printer *p, const tn_node *node) {
         if (i)
             put(p, ", ");
         print_typed(p, node->results[i]);
+        if (node->results[i]->symbol)
+            tn_buf_printf(p->buf, " holds %.*s", TN_STR_ARG(node->results[i]->symbol->name));
     }
     if (node->result_count)
         put(p, " = ");

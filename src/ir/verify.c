@@ -264,6 +264,10 @@ static tn_status check_results(checker *c, const tn_node *node) {
     for (uint32_t i = 0; i < node->result_count; i++) {
         const tn_value *result = node->results[i];
         TN_TRY(define(c, result, TN_VALUE_RESULT));
+        if (result->symbol && (result->symbol->kind != TN_SYM_VAR || result->type.rank != 0 ||
+                               result->type.dtype != TN_I64))
+            return wrong_node(node, "result %u, %%%.*s, is no i64[] that could hold a symbol",
+                              (unsigned)i, TN_STR_ARG(result->name));
         if (result->def != node || result->result_index != i)
             return wrong_node(node, "result %u, %%%.*s, names another definition", (unsigned)i,
                               TN_STR_ARG(result->name));

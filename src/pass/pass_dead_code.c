@@ -14,13 +14,15 @@ static tn_status mark_outputs(const tn_pass_ctx *ctx, const tn_graph *graph, boo
     return NULL;
 }
 
-/* A call whose results have sizes that are known only when it has been made: others may need
- * them. */
+/* A call that brings sizes which are known only when it has been made: others may need them. */
 static bool gives_sizes(const tn_node *node) {
-    for (uint32_t i = 0; tn_node_prim(node) == TN_PRIM_CALL && i < node->result_count; i++)
+    for (uint32_t i = 0; tn_node_prim(node) == TN_PRIM_CALL && i < node->result_count; i++) {
+        if (node->results[i]->symbol)
+            return true;
         for (uint32_t d = 0; d < node->results[i]->type.rank; d++)
             if (tn_graph_unbound_symbol(node->graph, node->results[i]->type.dims[d]))
                 return true;
+    }
     return false;
 }
 

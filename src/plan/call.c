@@ -23,14 +23,17 @@ tn_status tn_call_op_name(tn_arena *arena, const tn_op *op, tn_str *out_name) {
 /* ---- what can be a call ------------------------------------------------------------------------
  */
 
-/* Whether a symbol is a size of a result of some node up to this one; of this one itself only if
- * include_self. */
+/* Whether a symbol is a size of a result of some node up to this one, or what it holds; of this one
+ * itself only if include_self. */
 static bool is_result_size(const tn_node *node, const tn_sym *symbol, bool include_self) {
     for (const tn_node *at = include_self ? node : node->prev; at; at = at->prev)
-        for (uint32_t i = 0; i < at->result_count; i++)
+        for (uint32_t i = 0; i < at->result_count; i++) {
+            if (at->results[i]->symbol == symbol)
+                return true;
             for (uint32_t d = 0; d < at->results[i]->type.rank; d++)
                 if (at->results[i]->type.dims[d] == symbol)
                     return true;
+        }
     return false;
 }
 
@@ -254,8 +257,10 @@ static tn_status add_node(call_writer *w, tn_graph *kir, const tn_op_table *prim
                          .locs = node->locs};
     tn_node *call = NULL;
     TN_TRY(tn_graph_add_node(kir, NULL, &desc, &call));
-    for (uint32_t i = 0; i < node->result_count; i++)
+    for (uint32_t i = 0; i < node->result_count; i++) {
         out_results[i] = call->results[i];
+        out_results[i]->symbol = node->results[i]->symbol;
+    }
     return NULL;
 }
 

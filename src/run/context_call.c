@@ -174,22 +174,37 @@ static void lend_all(const tn_context *context, uint32_t index, const tn_rec_ste
     }
 }
 
+/* The value of an instruction that a call gives. */
+static tn_status read_size(const tn_context *context, const tn_call *call,
+                           const tn_rec_instr *instr, int64_t *out_value) {
+    const tn_launch *launch = &context->launches[program_of(context)->calls[call->index].step];
+    const DLTensor *seen = &call->results[instr->b];
+    const tn_tensor *wanted = &launch->results[instr->b];
+    *out_value = 0;
+    if (instr->op == TN_SHAPE_ITEM) {
+        TN_TRY(check_result(context, instr->b, seen, wanted));
+        memcpy(out_value, (const uint8_t *)seen->data + seen->byte_offset, sizeof *out_value);
+        return NULL;
+    }
+    if (seen->ndim <= (int32_t)instr->c || !seen->shape || seen->shape[instr->c] < 0)
+        return wrong_result(context, instr->b, seen, wanted, "of a shape that is not given");
+    *out_value = seen->shape[instr->c];
+    return NULL;
+}
+
 /* The sizes that a call has brought, and what follows from them. */
 static tn_status take_sizes(tn_context *context, const tn_call *call) {
     const tn_program *p = program_of(context);
     uint32_t round = (uint32_t)call->index + 1;
-    const tn_launch *launch = &context->launches[p->calls[call->index].step];
     bool is_new = !context->round_is_known[round];
     for (uint32_t i = 0; i < p->instr_count; i++) {
         const tn_rec_instr *instr = &p->instrs[i];
-        if (instr->op != TN_SHAPE_RESULT || instr->a != call->index)
+        int64_t value = 0;
+        if (!tn_instr_is_of_call(instr) || instr->a != call->index)
             continue;
-        const DLTensor *seen = &call->results[instr->b];
-        if (seen->ndim <= (int32_t)instr->c || !seen->shape || seen->shape[instr->c] < 0)
-            return wrong_result(context, instr->b, seen, &launch->results[instr->b],
-                                "of a shape that is not given");
-        is_new = is_new || context->values[i] != seen->shape[instr->c];
-        context->values[i] = seen->shape[instr->c];
+        TN_TRY(read_size(context, call, instr, &value));
+        is_new = is_new || context->values[i] != value;
+        context->values[i] = value;
     }
     return is_new ? tn_context_resolve_round(context, round) : NULL;
 }

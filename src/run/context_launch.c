@@ -144,7 +144,8 @@ static void fill_step(tn_context *context, uint32_t index, uint32_t wanted) {
         uint32_t tensor = p->indices[step->operands.first + o];
         launch->operands[o] = tensor == TN_NO_INDEX ? NULL : &context->tensors[tensor];
     }
-    for (uint32_t r = 0; r < step->results.count; r++) {
+    /* Those of calls are filled when they are made: the executor may have written to them. */
+    for (uint32_t r = 0; step->kind == TN_STEP_PRIM && r < step->results.count; r++) {
         uint32_t tensor = p->indices[step->results.first + r];
         if (is_filled(context, context->tensor_rounds[tensor], wanted))
             launch->results[r] = context->tensors[tensor];

@@ -97,7 +97,7 @@ tn_status tn_context_assign_rounds(tn_context *context) {
     const tn_program *p = &context->session->engine->file.program;
     tn_program_rounds(p, context->value_rounds);
     for (uint32_t i = 0; i < p->instr_count; i++)
-        if (p->instrs[i].op == TN_SHAPE_RESULT)
+        if (tn_instr_is_of_call(&p->instrs[i]))
             context->call_brings_sizes[p->instrs[i].a] = true;
     for (uint32_t i = 0; i < p->tensor_count; i++)
         context->tensor_rounds[i] = tensor_round(context, i);

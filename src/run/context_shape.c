@@ -31,6 +31,9 @@ static void print_binding(tn_buf *buf, const tn_program *p, const tn_rec_instr *
     else if (instr->op == TN_SHAPE_RESULT)
         tn_buf_printf(buf, "result %u of %s: dimension %u", instr->b,
                       tn_program_str(p, p->calls[instr->a].op).data, instr->c);
+    else if (instr->op == TN_SHAPE_ITEM)
+        tn_buf_printf(buf, "the number that %s gives",
+                      tn_program_str(p, p->calls[instr->a].op).data);
     else
         tn_buf_printf(buf, "size");
 }
@@ -84,7 +87,7 @@ static tn_status check_input_dims(const tn_context *context) {
 
 static tn_status evaluate_sizes(tn_context *context, uint32_t round) {
     const tn_program *p = program_of(context);
-    for (uint32_t i = 0; i < p->input_count; i++)
+    for (uint32_t i = 0; round == 0 && i < p->input_count; i++)
         memcpy(context->input_dims[i], context->inputs[i].dims, sizeof context->input_dims[i]);
     TN_TRY(tn_program_eval(p, (const int64_t(*)[TN_MAX_RANK])context->input_dims,
                            context->value_rounds, round, context->values));

@@ -99,8 +99,8 @@ static tn_status resolve_sizes(describer *d, const char *dims_text) {
                                  (long long)p->symbols[i].min, (long long)p->symbols[i].max);
     }
     for (uint32_t i = 0; i < p->symbol_count; i++)
-        if (p->instrs[p->symbols[i].value].op == TN_SHAPE_RESULT)
-            d->values[p->symbols[i].value] = p->symbols[i].min;
+        if (tn_instr_is_of_call(&p->instrs[p->symbols[i].value]))
+            d->values[p->symbols[i].value] = p->symbols[i].min > 0 ? p->symbols[i].min : 0;
     TN_TRY(tn_program_eval(p, (const int64_t(*)[TN_MAX_RANK])d->input_dims, NULL, 0, d->values));
     for (uint32_t i = 0; i < p->input_count; i++) {
         const tn_rec_tensor *tensor = &p->tensors[p->inputs[i].tensor];

@@ -44,6 +44,7 @@
  * of a weight's slice, of outputs, of an integer argument. */
 #define ENGINE_GRAPH_SIZES                                                                         \
     "graph sizes {\n symbol s0 in [1, 9]\n symbol u0 in [0, 24]\n symbol u1 in [0, 24]\n"          \
+    " symbol u2 in [0, 9]\n"                                                                       \
     " input %x: f32[s0, 6]\n const %w: f32[6] = [1, 2, 3, 4, 5, 6]\n"                              \
     " %e: f32[s0, 6] = k::exp(%x)\n"                                                               \
     " %n: f32[u0, 6], %m: i64[u0] = k::call([%e], \"test::pick.default\", \"[]\", [])\n"           \
@@ -52,6 +53,9 @@
     " %i: f32[u0, s0] = k::iota([u0, s0], 0, 0.0, 1.0, f32)\n"                                     \
     " %q: f32[u1] = k::call([%1, %m], \"test::again.default\", \"[]\", [2*u0])\n"                  \
     " %3: f32[u0 + u1] = k::concat([%1, %q], 0)\n %4: f32[u0 + u1] = k::cumsum(%3, 0)\n"           \
-    " return %4, %2, %i, %m\n}\n"
+    " const %c: i64[] = [4]\n"                                                                     \
+    " %k: i64[] holds u2 = k::call([%c], \"test::item.default\", \"[]\", [])\n"                    \
+    " %v: i64[] = k::sym_value(u2 + u1)\n %z: f32[u2, 2] = k::iota([u2, 2], 0, 0.0, 1.0, f32)\n"   \
+    " return %4, %2, %i, %m, %v, %z\n}\n"
 
 #endif

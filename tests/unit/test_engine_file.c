@@ -282,10 +282,10 @@ static void broken_calls(void **state) {
     engine_bytes_free(&whole);
 }
 
-/* The first shape instruction that a call's result gives, and the one that follows from it. */
-static size_t first_result_size(engine_bytes bytes) {
+/* The first shape instruction of an operation. */
+static size_t first_instr(engine_bytes bytes, tn_shape_op op) {
     size_t i = 0;
-    while (((const tn_rec_instr *)record_at(bytes, 1, i))->op != TN_SHAPE_RESULT)
+    while (((const tn_rec_instr *)record_at(bytes, 1, i))->op != op)
         i++;
     return i;
 }
@@ -293,12 +293,16 @@ static size_t first_result_size(engine_bytes bytes) {
 static void broken_sizes_of_calls(void **state) {
     (void)state;
     engine_bytes whole = engine_bytes_make(ENGINE_GRAPH_SIZES, NULL);
-    size_t at = first_result_size(whole);
+    size_t at = first_instr(whole, TN_SHAPE_RESULT), item = first_instr(whole, TN_SHAPE_ITEM);
     const tn_rec_io *output = record_at(whole, 6, 1); /* of the inputs' sizes alone */
-    EXPECT_BROKEN(tn_rec_instr, 1, at, r->a = 2, TN_CORRUPT, "call is 2");
+    EXPECT_BROKEN(tn_rec_instr, 1, at, r->a = 3, TN_CORRUPT, "call is 3");
     EXPECT_BROKEN(tn_rec_instr, 1, at, r->b = 2, TN_CORRUPT, "result is 2");
     EXPECT_BROKEN(tn_rec_instr, 1, at, r->c = 2, TN_CORRUPT, "dimension is 2");
     EXPECT_BROKEN(tn_rec_instr, 1, at, r->a = 1, TN_CORRUPT, "sizes are known after 2 calls");
+    EXPECT_BROKEN(tn_rec_instr, 1, at, r->op = TN_SHAPE_ITEM, TN_CORRUPT,
+                  "result 0 of call 0 is no i64[]");
+    EXPECT_BROKEN(tn_rec_instr, 1, item, r->b = 1, TN_CORRUPT, "result is 1");
+    EXPECT_BROKEN(tn_rec_instr, 1, item, r->op = TN_SHAPE_RESULT, TN_CORRUPT, "dimension is 0");
     EXPECT_BROKEN(tn_rec_instr, 1, 0, (*r = (tn_rec_instr){.op = TN_SHAPE_RESULT}), TN_CORRUPT,
                   "input x: its shape depends on a call's result");
     EXPECT_BROKEN(tn_rec_tensor, 4, output->tensor, r->dims[0] = (uint32_t)at, TN_CORRUPT, "");

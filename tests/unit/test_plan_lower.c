@@ -344,11 +344,11 @@ static void what_no_executor_serves_is_refused(void **state) {
 
 static void sizes_may_come_from_calls(void **state) {
     (void)state;
-    check_fates(
-        "graph g { symbol u in [0, 4]\ninput %x: f32[2, 2]\n%n: i64[u, 2] = aten::nonzero(%x)\n"
-        "%a: f32[u] = aten::zeros([u])\n%b: f32[2*u] = mylib::op(%a, [u, 1])\n"
-        "%c: f32[2*u] = aten::relu(%b)\nreturn %c }",
-        &(tn_assign_options){0}, "fefe");
+    check_fates("graph g { symbol u in [0, 4]\nsymbol v in [0, 4]\ninput %x: f32[2, 2]\n"
+                "%n: i64[u, 2] = aten::nonzero(%x)\n%a: f32[u] = aten::zeros([u])\n"
+                "%b: f32[2*u] = mylib::op(%a, [u, 1])\n%c: f32[2*u] = aten::relu(%b)\n"
+                "%i: i64[] holds v = aten::item(%x)\n%d: f32[v] = mylib::op(%c, v)\nreturn %d }",
+                &(tn_assign_options){0}, "fefeff");
 }
 
 static void a_pattern_without_a_node_is_an_error(void **state) {

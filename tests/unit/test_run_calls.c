@@ -286,7 +286,7 @@ static void not_reentrant(void **state) {
 /* ---- sizes that calls decide on ----------------------------------------------------------------
  */
 
-/* Runs ENGINE_GRAPH_SIZES: call 0 gives u rows, call 1 u numbers. */
+/* Runs ENGINE_GRAPH_SIZES: call 0 gives u rows, call 1 u numbers, call 2 the number 4. */
 static tn_status run_sizes(fixture *f, int64_t rows, int64_t u) {
     float x[MOST_ROWS * COLUMNS];
     DLTensor sums, fixed, steps, picked;
@@ -314,6 +314,13 @@ static tn_status run_sizes(fixture *f, int64_t rows, int64_t u) {
         sum += (double)i;
         TN_TRY(compare(&sums, u + i, sum));
     }
+    DLTensor number, rows_of_two;
+    TN_TRY(tn_context_get_output(f->context, 4, &number));
+    TN_TRY(tn_context_get_output(f->context, 5, &rows_of_two));
+    if (*(const int64_t *)number.data != 4 + u || rows_of_two.shape[0] != 4)
+        return tn_error_make(TN_INTERNAL, "number %lld", (long long)*(int64_t *)number.data);
+    for (int64_t i = 0; i < 8; i++)
+        TN_TRY(compare(&rows_of_two, i, (double)(i / 2)));
     return NULL;
 }
 
@@ -372,6 +379,9 @@ static void sizes_before_and_after(void **state) {
         f.executor.mode = EXECUTOR_RANK;
         refuses(run_sizes(&f, 4, 2), TN_INVALID_ARGUMENT,
                 "f32[2], of another rank; wanted f32[2, 6]");
+        f.executor.mode = EXECUTOR_SHAPE; /* of the first result alone */
+        refuses(run_sizes(&f, 4, 2), TN_INVALID_ARGUMENT,
+                "result 1 is i64[2], of another shape; wanted i64[3]");
         f.executor.mode = EXECUTOR_OWN;
         succeeds(run_sizes(&f, 4, 5));
         end(&f);
