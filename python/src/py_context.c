@@ -78,14 +78,21 @@ static void name_bits(tn_dtype wanted, DLTensor *tensor) {
         tensor->dtype = type;
 }
 
-/* Prefixes the exception with what it is about. */
+/* Makes the exception that an array's package has raised one that names the input. */
 static int about_input(const tn_engine *engine, Py_ssize_t i) {
     tn_io_info info = {.size = sizeof info};
-    tn_status status = tn_engine_input_info(engine, (size_t)i, &info);
-    tn_status_free(status);
+    tn_status_free(tn_engine_input_info(engine, (size_t)i, &info));
     PyObject *type = NULL, *value = NULL, *traceback = NULL;
     PyErr_Fetch(&type, &value, &traceback);
-    PyErr_Format(type, "input %s: %S", info.name ? info.name : "?", value);
+    PyErr_NormalizeException(&type, &value, &traceback);
+    PyObject *errors = PyImport_ImportModule("tenon._errors");
+    PyObject *made = NULL;
+    if (errors)
+        made = PyObject_CallMethod(errors, "from_array", "zO", info.name, value);
+    if (made)
+        PyErr_SetObject((PyObject *)Py_TYPE(made), made);
+    Py_XDECREF(made);
+    Py_XDECREF(errors);
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(traceback);

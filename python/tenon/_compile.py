@@ -283,7 +283,6 @@ def _dynamic_shapes(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 def _allow_smallest(program: Any, leaves: list[Any]) -> None:
     """Smallest sizes of 0 and 1 as asked for. PyTorch traces a dynamic size as at least 2 and, for its
     Dim.DYNAMIC, leaves it there; for a named Dim it then takes the given minimum, as done here."""
-    import sympy
     import torch
     from torch.utils._sympy.value_ranges import ValueRanges
 
@@ -292,7 +291,7 @@ def _allow_smallest(program: Any, leaves: list[Any]) -> None:
     for leaf, name in zip(leaves, program.graph_signature.user_inputs):
         for d in leaf.dims() if isinstance(leaf, Input) else ():
             size = values[name].shape[d]
-            if isinstance(size, torch.SymInt) and isinstance(size.node.expr, sympy.Symbol):
+            if isinstance(size, torch.SymInt) and size.node.expr.is_symbol:
                 symbol = size.node.expr
                 asked[symbol] = max(asked.get(symbol, 0), leaf.min_shape[d])
     for symbol, low in asked.items():

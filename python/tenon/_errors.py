@@ -116,5 +116,17 @@ def from_status(
     if raised is None:
         return _BY_CODE.get(code, InternalError)(texts[0], tuple(texts[1:]))
     notes = getattr(raised, "__notes__", [])
-    raised.__notes__ = [*notes, *texts[1:]]  # type: ignore[attr-defined]
+    setattr(raised, "__notes__", [*notes, *texts[1:]])  # shown by Python 3.11 and later
     return raised
+
+
+def from_array(name: str, raised: Exception) -> Exception:
+    """What an input's own package said when it was asked for its memory, with the input's name."""
+    lines = str(raised).splitlines() or [type(raised).__name__]
+    if isinstance(raised, TypeError):
+        return TypeError(f"input {name}: {lines[0]}")
+    error = InvalidArgumentError(
+        f"input {name}: {lines[0]}; expected a dense array in host memory"
+    )
+    error.__cause__ = raised
+    return error

@@ -63,8 +63,9 @@ class TorchExecutor:
 
     def run(self, index: int, operands: list[Any], ints: list[int]) -> list[Any]:
         import torch
+        from torch.utils.dlpack import from_dlpack
 
-        tensors = [torch.from_dlpack(capsule) for capsule in operands]
+        tensors = [from_dlpack(capsule) for capsule in operands]
         with torch.no_grad():
             result = self._calls[index](tensors, ints)
         flat: list[Any] = []

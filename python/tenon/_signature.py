@@ -28,8 +28,8 @@ def read_model(path: str) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
             if name.endswith("/models/model.json"):
-                content: dict[str, Any] = json.loads(archive.read(name))
-                return content["graph_module"]
+                graph_module: dict[str, Any] = json.loads(archive.read(name))["graph_module"]
+                return graph_module
     raise ValueError(f"{path} holds no models/model.json, which torch.export.save() writes")
 
 
