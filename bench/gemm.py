@@ -7,8 +7,9 @@ is that of the engine's steps as the runtime's own profile gives them, so that t
 is not counted. The limit is bench/peak.c: fused multiply-adds in registers for fp32, tile products
 (AMX) for bf16. What clock the processor grants depends on what ran in the last milliseconds and on
 who shares the core, so product and limit take turns in slices of about a millisecond, and every
-slice of the product is divided by the limits measured just before and after it. The report gives
-the median of these ratios and their quartiles.
+slice of the product is divided by the limits measured just before and after it. Slices during which
+the thread lost its processor do not count. The report gives the median of the ratios and their
+quartiles.
 
 Writes NAME.json and NAME.md under --out (bench/results).
 """
@@ -19,6 +20,7 @@ import datetime
 import json
 import os
 import pathlib
+import resource
 import shlex
 import statistics
 import subprocess
@@ -44,6 +46,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 SLICE_SECONDS = 1e-3
+LEAST_SLICES = 3  # of a product in a round
+PATIENCE = 20
 
 
 class Peak:
@@ -106,16 +110,23 @@ class Product:
         return 2.0 * self.m * self.k * self.n / statistics.median(times)
 
 
+def preemptions():
+    """How often this thread has lost its processor."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nivcsw
+
+
 def alternate(product, peak, seconds):
-    """(rate, limit) of every slice of the product in that time; the limit is the mean of the
+    """(rate, limit) of the product's undisturbed slices in that time; the limit is the mean of the
     slices around it."""
     pairs = []
-    before = peak.measure()
-    end = time.perf_counter() + seconds
-    while len(pairs) < 3 or time.perf_counter() < end:
-        rate, after = product.measure(), peak.measure()
-        pairs.append((rate, (before + after) / 2))
-        before = after
+    start = time.perf_counter()
+    while len(pairs) < LEAST_SLICES or time.perf_counter() < start + seconds:
+        if time.perf_counter() > start + PATIENCE * seconds:
+            raise RuntimeError(f"{product.name}: no {LEAST_SLICES} slices undisturbed by others")
+        count = preemptions()
+        before, rate, after = peak.measure(), product.measure(), peak.measure()
+        if preemptions() == count:
+            pairs.append((rate, (before + after) / 2))
     return pairs
 
 
