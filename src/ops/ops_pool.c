@@ -332,6 +332,7 @@ static const tn_op_entry entries[] = {
      "(f32[2,3,8,7], [2,2])@batch\n"
      "(f32[2,3,9,9]{nc}, [3,2], [2,2], [1,1], True, False)@batch\n"
      "(f32[3,9,9], [4,3], [3,3], [1,1], True, True)@static\n"
+     "(f32[2,3,9,9], [4,3], [3,3], [1,1], True, True)@batch\n"
      "(bf16[1,1,4,4], [2])@batch\n"
      "(f32[2,2,5,5]{nan,inf}, [2,2], [1,1], [1,0])@batch\n"
      "(f32[0,3,4,4], [2,2])@batch\n"

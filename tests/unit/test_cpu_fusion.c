@@ -245,6 +245,42 @@ static const fusion_case cases[] = {
              " %0: f32[3, 70], %1: i64[3, 70] = k::sort(%x, 1, false)\n"
              " %2: f32[3, 70] = k::mul(%0, %w)\n return %2\n}\n",
      .kernels = 1},
+    {.name = "gather of a product's rows, doubled",
+     .text = "graph g {\n input %x: f32[5, 37]\n input %i: i64[3, 37]\n"
+             " %0: f32[3, 37] = k::gather(%x, %i, 0)\n %1: f32[3, 37] = k::add(%0, %0)\n"
+             " return %1\n}\n",
+     .kernels = 1},
+    {.name = "reflected edges, then repeated ones of the exponential",
+     .text = "graph g {\n symbol s0 in [4, 64]\n input %x: f32[2, s0, 7]\n"
+             " %0: f32[2, s0 + 5, 9] = k::pad(%x, [0, 2, 1], [0, 3, 1], \"reflect\", 0.0)\n"
+             " %1: f32[2, s0, 7] = k::exp(%x)\n"
+             " %2: f32[4, s0, 10] = k::pad(%1, [1, 0, 1], [1, 0, 2], \"replicate\", 0.0)\n"
+             " %3: f32[2, s0, 15] = k::pad(%x, [0, 0, 7], [0, 0, 1], \"circular\", 0.0)\n"
+             " return %0, %2, %3\n}\n",
+     .dims = {{2, 9, 7}},
+     .kernels = 3},
+    {.name = "bilinear image plus another, in its kernel",
+     .text = "graph g {\n input %x: f32[2, 19, 5, 7]\n input %y: f32[2, 19, 9, 6]\n"
+             " %0: f32[2, 19, 5, 7] = k::relu(%x)\n"
+             " %1: f32[2, 19, 9, 6] = k::resize(%0, [9, 6], \"linear\", false, [0.0, 0.0])\n"
+             " %2: f32[2, 19, 9, 6] = k::add(%1, %y)\n return %2\n}\n",
+     .kernels = 1},
+    {.name = "cubic image, and the nearest of positions of a dynamic one",
+     .text = "graph g {\n symbol s0 in [1, 64]\n input %x: f32[1, 3, 8, 6]\n"
+             " input %y: i64[1, 3, s0]\n"
+             " %0: f32[1, 3, 11, 13] = k::resize(%x, [11, 13], \"cubic\", true, [0.0, 0.0])\n"
+             " %1: i64[1, 3, 2 * s0] = k::resize(%y, [2 * s0], \"nearest_exact\", false, [2.0])\n"
+             " return %0, %1\n}\n",
+     .dims = {{1, 3, 8, 6}, {1, 3, 11}},
+     .kernels = 2},
+    {.name = "pools of rows, and adaptive ones",
+     .text = "graph g {\n input %x: f32[2, 19, 11]\n input %y: f32[2, 19, 9, 11]\n"
+             " %0: f32[2, 19, 6], %i: i64[2, 19, 6] = k::max_pool(%x, [3], [2], [1], [1], [6])\n"
+             " %1: f32[2, 19, 6] = k::avg_pool(%x, [3], [2], [1], 0, [6])\n"
+             " %2: f32[2, 19, 4, 7] = k::adaptive_avg_pool(%y, [4, 7])\n"
+             " %3: f32[2, 19, 4, 7], %j: i64[2, 19, 4, 7] = k::adaptive_max_pool(%y, [4, 7])\n"
+             " return %0, %1, %2, %3\n}\n",
+     .kernels = 4},
 };
 
 /* Lists of numbers in place of "@W" (432), "@B" (16), "@V" (256), "@G" (512), "@S" (2352), "@T"

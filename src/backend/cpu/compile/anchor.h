@@ -44,6 +44,13 @@ bool tn_anchor_expand(tn_syms *syms, const tn_layout *layout, const tn_sym *cons
 TN_MUST_USE tn_status tn_anchor_source(tn_segment *segment, const tn_value *operand,
                                        const tn_view *views, uint32_t view_count,
                                        tn_expr_builder *builder, const tn_expr **out_expr);
+/* The order of dims in memory, of images [N, C, H, W] or [N, C, W], that has channels last. */
+const uint32_t *tn_anchor_channels_last_order(uint32_t rank);
+/* The views (one or two) from images of either rank to [n, y, x, c]; returns how many. */
+uint32_t tn_anchor_channels_last(tn_segment *segment, const tn_type *type, tn_view *out_views);
+/* Element i (0: height, 1: width) of a list of spatial numbers, of which 1-D windows have no
+ * height: `absent`. */
+int64_t tn_anchor_spatial(const tn_arg *arg, uint32_t i, int64_t absent);
 /* The view that moves a dim behind the others; returns how many views that takes: 1 or 0. */
 uint32_t tn_anchor_dim_last(const tn_type *type, uint32_t dim, tn_view *out_view);
 /* Whether one of these dims of a source (built without views) lies densely in memory; moves it to
@@ -77,6 +84,8 @@ bool tn_anchor_takes_conv(const tn_node *node);
 TN_MUST_USE tn_status tn_anchor_conv(tn_anchor_attempt *attempt, bool *out_is_fused);
 bool tn_anchor_takes_pool(const tn_node *node);
 TN_MUST_USE tn_status tn_anchor_pool(tn_anchor_attempt *attempt, bool *out_is_fused);
+bool tn_anchor_takes_resize(const tn_node *node);
+TN_MUST_USE tn_status tn_anchor_resize(tn_anchor_attempt *attempt, bool *out_is_fused);
 bool tn_anchor_takes_rows(const tn_node *node);
 TN_MUST_USE tn_status tn_anchor_rows(tn_anchor_attempt *attempt, bool *out_is_fused);
 bool tn_anchor_takes_reduce(const tn_node *node);

@@ -325,13 +325,17 @@ void tn_anchor_begin(tn_anchor_attempt *a, tn_kernel_print *kernel, tn_buf *text
 /* ---- dispatch -----------------------------------------------------------------------------------
  */
 
-/* Every primitive that has kernels of its own. */
+/* Every primitive that has kernels of its own; for some there are two ways. */
 static const tn_anchor_kind kinds[] = {
     {TN_PRIM_MATMUL, TN_KIND_POINTERS, tn_anchor_takes_product, tn_anchor_matmul},
     {TN_PRIM_ATTENTION, TN_KIND_POINTERS, tn_anchor_takes_attention, tn_anchor_attention},
     {TN_PRIM_CONV, TN_KIND_POINTERS, tn_anchor_takes_conv, tn_anchor_conv},
     {TN_PRIM_MAX_POOL, TN_KIND_ROWS, tn_anchor_takes_pool, tn_anchor_pool},
     {TN_PRIM_AVG_POOL, TN_KIND_ROWS, tn_anchor_takes_pool, tn_anchor_pool},
+    {TN_PRIM_ADAPTIVE_AVG_POOL, TN_KIND_ROWS, tn_anchor_takes_mean, tn_anchor_reduce},
+    {TN_PRIM_ADAPTIVE_AVG_POOL, TN_KIND_ROWS, tn_anchor_takes_pool, tn_anchor_pool},
+    {TN_PRIM_ADAPTIVE_MAX_POOL, TN_KIND_ROWS, tn_anchor_takes_pool, tn_anchor_pool},
+    {TN_PRIM_RESIZE, TN_KIND_ROWS, tn_anchor_takes_resize, tn_anchor_resize},
     {TN_PRIM_SOFTMAX, TN_KIND_ROWS, tn_anchor_takes_rows, tn_anchor_rows},
     {TN_PRIM_LOG_SOFTMAX, TN_KIND_ROWS, tn_anchor_takes_rows, tn_anchor_rows},
     {TN_PRIM_LAYER_NORM, TN_KIND_ROWS, tn_anchor_takes_rows, tn_anchor_rows},
@@ -346,7 +350,6 @@ static const tn_anchor_kind kinds[] = {
     {TN_PRIM_REDUCE_VAR, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
     {TN_PRIM_ARGMIN, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
     {TN_PRIM_ARGMAX, TN_KIND_ROWS, tn_anchor_takes_reduce, tn_anchor_reduce},
-    {TN_PRIM_ADAPTIVE_AVG_POOL, TN_KIND_ROWS, tn_anchor_takes_mean, tn_anchor_reduce},
     {TN_PRIM_CUMSUM, TN_KIND_ROWS, tn_anchor_takes_scan, tn_anchor_scan},
     {TN_PRIM_CUMPROD, TN_KIND_ROWS, tn_anchor_takes_scan, tn_anchor_scan},
     {TN_PRIM_CUMMAX, TN_KIND_ROWS, tn_anchor_takes_scan, tn_anchor_scan},
@@ -355,16 +358,17 @@ static const tn_anchor_kind kinds[] = {
     {TN_PRIM_TOPK, TN_KIND_ROWS, tn_anchor_takes_order, tn_anchor_order},
 };
 
-static const tn_anchor_kind *find_kind(tn_prim prim) {
+/* The first that takes the node, NULL if none does. */
+static const tn_anchor_kind *find_kind(const tn_node *node) {
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (kinds[i].prim == prim)
+        if (kinds[i].prim == tn_node_prim(node) && kinds[i].takes(node))
             return &kinds[i];
     return NULL;
 }
 
 tn_node_kind tn_anchor_node_kind(const tn_node *node) {
-    const tn_anchor_kind *kind = find_kind(tn_node_prim(node));
-    return kind && kind->takes(node) ? kind->kind : TN_KIND_PRIM;
+    const tn_anchor_kind *kind = find_kind(node);
+    return kind ? kind->kind : TN_KIND_PRIM;
 }
 
 tn_status tn_segment_emit_anchor(tn_segment *s, const tn_node *node, const tn_value *root,
@@ -373,7 +377,7 @@ tn_status tn_segment_emit_anchor(tn_segment *s, const tn_node *node, const tn_va
     tn_anchor_attempt *at = NULL;
     TN_ARENA_TRY(s->arena, at, 1);
     *at = (tn_anchor_attempt){.s = s, .node = node, .result = node->results[0], .root = root};
-    TN_TRY(find_kind(tn_node_prim(node))->emit(at, out_is_fused));
+    TN_TRY(find_kind(node)->emit(at, out_is_fused));
     if (*out_is_fused || root != node->results[0])
         return NULL;
     /* No space takes this one as it is (operands whose rows cannot be walked): run it as it stands.

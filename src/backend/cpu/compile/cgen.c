@@ -202,6 +202,29 @@ const char *tn_cg_vector(char class) {
     }
 }
 
+const char *tn_cg_element(tn_dtype dtype) {
+    switch (dtype) {
+    case TN_F64:
+        return "double";
+    case TN_F32:
+        return "float";
+    case TN_BF16:
+    case TN_F16:
+    case TN_U16:
+        return "uint16_t";
+    case TN_I64:
+        return "int64_t";
+    case TN_I32:
+        return "int32_t";
+    case TN_I16:
+        return "int16_t";
+    case TN_I8:
+        return "int8_t";
+    default:
+        return "uint8_t";
+    }
+}
+
 const tn_sym *tn_cg_points(const tn_cg *cg, uint32_t rank, const tn_sym *const *dims) {
     const tn_sym *count = tn_sym_const(cg->syms, 1);
     for (uint32_t d = 0; d < rank; d++)
@@ -244,6 +267,7 @@ void tn_cg_print_parts(uint32_t parts, tn_buf *out) {
         {TN_CG_PART_REDUCE, tn_text_prelude_reduce_c},
         {TN_CG_PART_SCAN, tn_text_prelude_scan_c},
         {TN_CG_PART_ORDER, tn_text_prelude_order_c},
+        {TN_CG_PART_RESIZE, tn_text_prelude_resize_c},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (parts & texts[i].part)

@@ -71,6 +71,7 @@ typedef enum tn_cg_part {
     TN_CG_PART_REDUCE = 1 << 5,
     TN_CG_PART_SCAN = 1 << 6,
     TN_CG_PART_ORDER = 1 << 7,
+    TN_CG_PART_RESIZE = 1 << 8,
 } tn_cg_part;
 void tn_cg_print_parts(uint32_t parts, tn_buf *out);
 
@@ -100,6 +101,8 @@ void tn_cg_begin_function(tn_cg *cg, tn_cg_function *function, const char *signa
 void tn_cg_end_function(tn_cg *cg, tn_cg_function *function);
 /* "void NAME(void *const *buf, ...)" of a kernel. */
 const char *tn_cg_kernel_signature(tn_cg *cg, const char *name);
+/* "float": how an element lies in memory, of a dtype that some class of vectors holds. */
+const char *tn_cg_element(tn_dtype dtype);
 /* "tn_vf" for 'f' and so on: the vector type of a class (tn_expr_class). */
 const char *tn_cg_vector(char class);
 /* How many points a box has. */
@@ -186,16 +189,40 @@ TN_MUST_USE tn_status tn_emit_conv(tn_cg *cg, const tn_conv_spec *spec, tn_cg_ke
 
 /* Windows over channels-last data: out[n, oy, ox, c]; load(buf, sym, n, y, x, c, lanes) gives f32
  * lanes along c; store as for convolutions. is_max: else the sum times 1/divisor (divisor 0: kernel
- * size, -1: elements inside). */
+ * size, without what lies beyond the padding; -1: elements inside). is_adaptive: windows are those
+ * that cut the image into out_h by out_w parts, and the members after channels are unused. */
 typedef struct tn_pool_spec {
     const char *name;
-    bool is_max;
+    bool is_max, is_adaptive;
     const tn_sym *batch, *in_h, *in_w, *out_h, *out_w, *channels;
     int64_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left, dilation_h, dilation_w,
         divisor;
     const char *load, *store;
 } tn_pool_spec;
 TN_MUST_USE tn_status tn_emit_pool(tn_cg *cg, const tn_pool_spec *spec, tn_cg_kernel *out_kernel);
+
+/* How positions of a result become positions of the operand, as PyTorch's interpolate says. */
+typedef enum tn_resize_mode {
+    TN_RESIZE_NEAREST,
+    TN_RESIZE_NEAREST_EXACT,
+    TN_RESIZE_LINEAR,
+    TN_RESIZE_CUBIC,
+} tn_resize_mode;
+
+/* Resampling of channels-last images; load and store as for windows, but vectors of load and store
+ * are of any class where no arithmetic is done (nearest). scale_h, scale_w: result sizes per
+ * operand size that replace the quotient of the two sizes; 0: they do not. */
+typedef struct tn_resize_spec {
+    const char *name;
+    tn_resize_mode mode;
+    bool align_corners;
+    char class; /* of load's vectors */
+    const tn_sym *batch, *in_h, *in_w, *out_h, *out_w, *channels;
+    double scale_h, scale_w;
+    const char *load, *store;
+} tn_resize_spec;
+TN_MUST_USE tn_status tn_emit_resize(tn_cg *cg, const tn_resize_spec *spec,
+                                     tn_cg_kernel *out_kernel);
 
 /* out[b.., h, s, e]; store(buf, sym, b.., h, s, e, lanes, value). Strides: q [b.., h, s, d],
  * k [b.., g, t, d], v [b.., g, t, e], mask [b.., h, s, t] (0 where broadcast). Semantics:

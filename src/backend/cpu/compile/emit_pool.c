@@ -15,12 +15,49 @@ static void print_clipped(tn_cg *cg, const char *axis, const char *out_index, in
                axis, (long long)kernel, tn_cg_sym(cg, size), axis, d - 1, d);
 }
 
+/* The same of the windows that cut [0, size) into `parts`. */
+static void print_part(tn_cg *cg, const char *axis, const char *out_index, const tn_sym *parts,
+                       const tn_sym *size) {
+    const char *in = tn_cg_sym(cg, size), *out = tn_cg_sym(cg, parts);
+    tn_cg_line(cg, "const int64_t %s0 = 0, %s_first = %s * %s / %s;", axis, axis, out_index, in,
+               out);
+    tn_cg_line(cg, "const int64_t %s_past = ((%s + 1) * %s + %s - 1) / %s;", axis, out_index, in,
+               out, out);
+}
+
+static void print_window_y(tn_cg *cg, const tn_pool_spec *spec) {
+    if (spec->is_adaptive)
+        print_part(cg, "y", "oy", spec->out_h, spec->in_h);
+    else
+        print_clipped(cg, "y", "oy", spec->stride_h, spec->pad_top, spec->dilation_h,
+                      spec->kernel_h, spec->in_h);
+}
+
+static void print_window_x(tn_cg *cg, const tn_pool_spec *spec) {
+    if (spec->is_adaptive)
+        print_part(cg, "x", "ox", spec->out_w, spec->in_w);
+    else
+        print_clipped(cg, "x", "ox", spec->stride_w, spec->pad_left, spec->dilation_w,
+                      spec->kernel_w, spec->in_w);
+}
+
+/* The window's extent in one dim, cut where the padded image ends (rounding up the number of
+ * windows can let the last ones hang over). */
+static const char *padded_extent(tn_cg *cg, const char *axis, int64_t kernel, int64_t pad,
+                                 const tn_sym *size) {
+    return tn_cg_text(cg, "tn_min_i64(%lld, %s + %lld - %s0)", (long long)kernel,
+                      tn_cg_sym(cg, size), (long long)pad, axis);
+}
+
 /* What a window's sum is divided by. */
 static const char *divisor(tn_cg *cg, const tn_pool_spec *spec) {
-    if (spec->divisor == -1)
+    if (spec->divisor == -1 || spec->is_adaptive)
         return "(float)((y_past - y_first) * (x_past - x_first))";
-    int64_t fixed = spec->divisor ? spec->divisor : spec->kernel_h * spec->kernel_w;
-    return tn_cg_text(cg, "%lld.0f", (long long)fixed);
+    if (spec->divisor == 0)
+        return tn_cg_text(cg, "(float)(%s * %s)",
+                          padded_extent(cg, "y", spec->kernel_h, spec->pad_top, spec->in_h),
+                          padded_extent(cg, "x", spec->kernel_w, spec->pad_left, spec->in_w));
+    return tn_cg_text(cg, "%lld.0f", (long long)spec->divisor);
 }
 
 tn_status tn_emit_pool(tn_cg *cg, const tn_pool_spec *spec, tn_cg_kernel *out_kernel) {
@@ -32,11 +69,9 @@ tn_status tn_emit_pool(tn_cg *cg, const tn_pool_spec *spec, tn_cg_kernel *out_ke
     tn_cg_line(cg, "for (int64_t task = task_begin; task < task_end; task++) {");
     const char *rows = tn_cg_sym(cg, spec->out_h);
     tn_cg_line(cg, "const int64_t n = task / %s, oy = task %% %s;", rows, rows);
-    print_clipped(cg, "y", "oy", spec->stride_h, spec->pad_top, spec->dilation_h, spec->kernel_h,
-                  spec->in_h);
+    print_window_y(cg, spec);
     tn_cg_line(cg, "for (int64_t ox = 0; ox < %s; ox++) {", tn_cg_sym(cg, spec->out_w));
-    print_clipped(cg, "x", "ox", spec->stride_w, spec->pad_left, spec->dilation_w, spec->kernel_w,
-                  spec->in_w);
+    print_window_x(cg, spec);
     const char *channels = tn_cg_sym(cg, spec->channels);
     tn_cg_line(cg, "for (int64_t c = 0; c < %s; c += TN_W) {", channels);
     tn_cg_line(cg, "const int64_t lanes = tn_min_i64(%s - c, TN_W);", channels);

@@ -1,6 +1,6 @@
-/* expr.c: building expressions: the one place where views, broadcasts, concatenation and padding
- * turn into index arithmetic. */
-#include "backend/cpu/compile/expr.h"
+/* expr.c: building expressions: the one place where views and broadcasts turn into index
+ * arithmetic. */
+#include "backend/cpu/compile/expr_impl.h"
 
 #include <string.h>
 
@@ -53,18 +53,19 @@ static bool class_is_rendered(tn_prim prim, char operand_class) {
     case TN_PRIM_LE:
         return operand_class != 'm';
     case TN_PRIM_FLOORDIV:
+    case TN_PRIM_TRUNCDIV:
     case TN_PRIM_REMAINDER:
+    case TN_PRIM_FMOD:
+    case TN_PRIM_SHL:
+    case TN_PRIM_SHR:
         return operand_class == 'l' || operand_class == 'i';
     case TN_PRIM_DIV:
     case TN_PRIM_SQRT:
     case TN_PRIM_RSQRT:
     case TN_PRIM_RECIP:
         return operand_class == 'f' || operand_class == 'd';
-    case TN_PRIM_TRUNCDIV:
-    case TN_PRIM_FMOD:
-    case TN_PRIM_SHL:
-    case TN_PRIM_SHR:
-        return false;
+    case TN_PRIM_POW:
+        return operand_class == 'f' || operand_class == 'l' || operand_class == 'i';
     default:
         return operand_class == 'f';
     }
@@ -82,8 +83,9 @@ bool tn_expr_can_render(const tn_node *node) {
     case TN_PRIM_CONCAT:
         return true;
     case TN_PRIM_PAD:
-        return tn_str_is(node->args[3].s, "constant");
+        return tn_expr_can_pad(node);
     case TN_PRIM_TAKE:
+    case TN_PRIM_GATHER:
         return node->operands[1]->type.dtype == TN_I64 || node->operands[1]->type.dtype == TN_I32;
     default:
         break;
@@ -113,7 +115,7 @@ static bool same_expr(const tn_expr *a, const tn_expr *b) {
     return !has_layout || tn_layout_equal(&a->layout, &b->layout);
 }
 
-static const tn_expr *intern(tn_expr_builder *b, const tn_expr *expr) {
+const tn_expr *tn_expr_intern(tn_expr_builder *b, const tn_expr *expr) {
     for (size_t i = 0; i < b->count; i++)
         if (same_expr(b->exprs[i], expr))
             return b->exprs[i];
@@ -137,14 +139,14 @@ const tn_expr *tn_expr_map(tn_expr_builder *builder, tn_prim prim, tn_dtype dtyp
         return NULL;
     tn_expr expr = {.kind = TN_EXPR_MAP, .dtype = dtype, .prim = prim, .args = {a, b}};
     expr.arg_count = b ? 2 : 1;
-    return intern(builder, &expr);
+    return tn_expr_intern(builder, &expr);
 }
 
 /* ---- chains ------------------------------------------------------------------------------------
  */
 
-static const tn_chain *push(tn_expr_builder *b, const tn_view *view, const tn_value *operand,
-                            const tn_chain *chain) {
+const tn_chain *tn_expr_push(tn_expr_builder *b, const tn_view *view, const tn_value *operand,
+                             const tn_chain *chain) {
     tn_chain *link = tn_arena_alloc(b->arena, 1, sizeof *link);
     tn_view *copy = link ? tn_arena_alloc(b->arena, 1, sizeof *copy) : NULL;
     if (!copy) {
@@ -156,9 +158,8 @@ static const tn_chain *push(tn_expr_builder *b, const tn_view *view, const tn_va
     return link;
 }
 
-/* The layout after a chain; NULL if all went well, else the link that cannot be applied. */
-static const tn_chain *apply_chain(tn_expr_builder *b, const tn_layout *layout,
-                                   const tn_chain *chain, tn_layout *out_layout) {
+const tn_chain *tn_expr_apply_chain(tn_expr_builder *b, const tn_layout *layout,
+                                    const tn_chain *chain, tn_layout *out_layout) {
     *out_layout = *layout;
     for (; chain; chain = chain->next) {
         tn_layout next;
@@ -172,7 +173,7 @@ static const tn_chain *apply_chain(tn_expr_builder *b, const tn_layout *layout,
 /* A leaf's layout in the iteration space; if there is none, notes what blocks. */
 static bool leaf_layout(tn_expr_builder *b, const tn_layout *layout, const tn_chain *chain,
                         tn_layout *out_layout) {
-    const tn_chain *failed = apply_chain(b, layout, chain, out_layout);
+    const tn_chain *failed = tn_expr_apply_chain(b, layout, chain, out_layout);
     if (failed)
         b->blocking = failed->operand;
     return !failed;
@@ -189,14 +190,14 @@ static const tn_expr *scalar_const(tn_expr_builder *b, const tn_value *value) {
         expr.number = tn_elem_get_f64(dtype, value->data->data);
     else
         expr.integer = tn_elem_get_i64(dtype, value->data->data);
-    return intern(b, &expr);
+    return tn_expr_intern(b, &expr);
 }
 
 /* Vector number of the anchor that the chain selects, -1 if it selects anything else. */
 static int anchor_acc(tn_expr_builder *b, const tn_chain *chain) {
     tn_layout dense, seen;
     tn_layout_dense(b->syms, &b->anchor->value->type, NULL, &dense);
-    if (apply_chain(b, &dense, chain, &seen))
+    if (tn_expr_apply_chain(b, &dense, chain, &seen))
         return -1;
     for (uint32_t i = 0; i < b->anchor->acc_count; i++)
         if (tn_layout_equal(&seen, &b->anchor->expected[i]))
@@ -210,9 +211,9 @@ static const tn_expr *anchor_operand(tn_expr_builder *b, const tn_value *operand
     const tn_type *type = &b->anchor->value->type;
     tn_view view = {.kind = TN_VIEW_EXPAND, .rank = type->rank};
     memcpy(view.dims, type->dims, sizeof view.dims);
-    const tn_chain *pushed = push(b, &view, NULL, chain);
+    const tn_chain *pushed = tn_expr_push(b, &view, NULL, chain);
     if (pushed && operand_view)
-        pushed = push(b, operand_view, NULL, pushed);
+        pushed = tn_expr_push(b, operand_view, NULL, pushed);
     return pushed ? tn_expr_build(b, operand, pushed) : NULL;
 }
 
@@ -224,7 +225,7 @@ static const tn_expr *anchor_leaf(tn_expr_builder *b, const tn_value *value,
         return NULL;
     }
     tn_expr expr = {.kind = TN_EXPR_ACC, .dtype = value->type.dtype, .acc = (uint32_t)acc};
-    const tn_expr *result = intern(b, &expr);
+    const tn_expr *result = tn_expr_intern(b, &expr);
     if (b->anchor->scale) {
         const tn_expr *scale = anchor_operand(b, b->anchor->scale, NULL, chain);
         result = scale ? tn_expr_map(b, TN_PRIM_MUL, value->type.dtype, result, scale) : NULL;
@@ -236,8 +237,7 @@ static const tn_expr *anchor_leaf(tn_expr_builder *b, const tn_value *value,
     return result;
 }
 
-/* A layout that counts along one dim and ignores the others. */
-static void counting_layout(tn_syms *syms, const tn_type *type, uint32_t dim, tn_layout *out) {
+void tn_expr_counting_layout(tn_syms *syms, const tn_type *type, uint32_t dim, tn_layout *out) {
     *out = (tn_layout){.rank = type->rank, .offset = tn_sym_const(syms, 0)};
     for (uint32_t d = 0; d < type->rank; d++) {
         out->dims[d] = type->dims[d];
@@ -254,7 +254,7 @@ static bool is_exact_double(const tn_arg *arg) {
 static const tn_expr *build_iota(tn_expr_builder *b, const tn_node *node, const tn_chain *chain) {
     const tn_value *value = node->results[0];
     tn_layout counting;
-    counting_layout(b->syms, &value->type, (uint32_t)node->args[1].i->value, &counting);
+    tn_expr_counting_layout(b->syms, &value->type, (uint32_t)node->args[1].i->value, &counting);
     tn_expr expr = {.kind = TN_EXPR_IOTA, .dtype = value->type.dtype};
     if (!leaf_layout(b, &counting, chain, &expr.layout))
         return NULL;
@@ -265,16 +265,19 @@ static const tn_expr *build_iota(tn_expr_builder *b, const tn_node *node, const 
     }
     expr.number = start->kind == TN_ARG_INT ? (double)start->i->value : start->f;
     expr.step = step->kind == TN_ARG_INT ? (double)step->i->value : step->f;
-    return intern(b, &expr);
+    return tn_expr_intern(b, &expr);
 }
 
-/* ---- take --------------------------------------------------------------------------------------
+/* ---- take and gather ---------------------------------------------------------------------------
  */
 
+/* Take puts the index's dims in the place of the table's dim; gather has an index of the result's
+ * own shape. */
 static const tn_expr *build_take(tn_expr_builder *b, const tn_node *node, const tn_chain *chain) {
     const tn_value *value = node->results[0], *table = node->operands[0],
                    *index = node->operands[1];
-    uint32_t dim = (uint32_t)node->args[2].i->value, index_rank = index->type.rank;
+    bool is_gather = tn_node_prim(node) == TN_PRIM_GATHER;
+    uint32_t dim = (uint32_t)node->args[2].i->value, index_rank = is_gather ? 1 : index->type.rank;
     const tn_place *place = &b->places[table->id];
     if (!place->is_stored) {
         b->blocking = table;
@@ -291,9 +294,14 @@ static const tn_expr *build_take(tn_expr_builder *b, const tn_node *node, const 
         rest.strides[d] = is_index ? tn_sym_const(b->syms, 0) : place->layout.strides[table_dim];
         index_dims.dims[d] = is_index ? value->type.dims[d] : tn_sym_const(b->syms, 1);
     }
-    const tn_chain *index_chain = push(b, &broadcast, NULL, chain);
-    index_chain = index_chain ? push(b, &index_dims, NULL, index_chain) : NULL;
-    const tn_expr *position = index_chain ? tn_expr_build(b, index, index_chain) : NULL;
+    const tn_chain *index_chain = chain;
+    if (!is_gather) {
+        index_chain = tn_expr_push(b, &broadcast, NULL, chain);
+        index_chain = index_chain ? tn_expr_push(b, &index_dims, NULL, index_chain) : NULL;
+    }
+    if (b->is_out_of_memory)
+        return NULL;
+    const tn_expr *position = tn_expr_build(b, index, index_chain);
     if (!position)
         return NULL;
     tn_expr expr = {.kind = TN_EXPR_TAKE,
@@ -306,116 +314,7 @@ static const tn_expr *build_take(tn_expr_builder *b, const tn_node *node, const 
                     .take_stride = place->layout.strides[dim]};
     if (!leaf_layout(b, &rest, chain, &expr.layout))
         return NULL;
-    return intern(b, &expr);
-}
-
-/* ---- parts: concatenation and padding ----------------------------------------------------------
- */
-
-typedef enum part_position { PART_INSIDE, PART_OUTSIDE, PART_ACROSS, PART_UNKNOWN } part_position;
-
-/* Whether the box sees only the part [begin, end) of dim `dim` of a value. Across: notes where to
- * split. */
-static part_position position_of(tn_expr_builder *b, const tn_type *type, uint32_t dim,
-                                 const tn_sym *begin, const tn_sym *end, const tn_chain *chain) {
-    tn_layout counting, seen;
-    counting_layout(b->syms, type, dim, &counting);
-    if (apply_chain(b, &counting, chain, &seen))
-        return PART_UNKNOWN;
-    uint32_t along = TN_MAX_RANK;
-    for (uint32_t d = 0; d < seen.rank; d++) {
-        if (tn_sym_is(seen.strides[d], 0) || tn_sym_is(seen.dims[d], 1))
-            continue;
-        if (along != TN_MAX_RANK || !tn_sym_is(seen.strides[d], 1))
-            return PART_UNKNOWN;
-        along = d;
-    }
-    const tn_sym *first = seen.offset;
-    const tn_sym *past = along == TN_MAX_RANK ? tn_sym_addi(b->syms, first, 1)
-                                              : tn_sym_add(b->syms, first, seen.dims[along]);
-    if (!past || !begin || !end)
-        return PART_UNKNOWN;
-    bool starts_in = tn_sym_known_le(b->syms, begin, first) == 1;
-    bool ends_in = tn_sym_known_le(b->syms, past, end) == 1;
-    if (starts_in && ends_in)
-        return PART_INSIDE;
-    if (tn_sym_known_le(b->syms, past, begin) == 1 || tn_sym_known_le(b->syms, end, first) == 1)
-        return PART_OUTSIDE;
-    if (along == TN_MAX_RANK)
-        return PART_UNKNOWN;
-    b->wants_split = true;
-    b->split_dim = along;
-    b->split_at = tn_sym_sub(b->syms, starts_in ? end : begin, first);
-    return PART_ACROSS;
-}
-
-/* The operand as a part of the larger value that begins at `start` along dim. */
-static const tn_expr *build_part(tn_expr_builder *b, const tn_value *operand, const tn_type *whole,
-                                 uint32_t dim, const tn_sym *start, const tn_chain *chain) {
-    tn_view view = {.kind = TN_VIEW_EMBED, .rank = whole->rank};
-    for (uint32_t d = 0; d < whole->rank; d++) {
-        view.dims[d] = d == dim ? whole->dims[d] : operand->type.dims[d];
-        view.starts[d] = d == dim ? start : tn_sym_const(b->syms, 0);
-    }
-    const tn_chain *pushed = push(b, &view, NULL, chain);
-    return pushed ? tn_expr_build(b, operand, pushed) : NULL;
-}
-
-static const tn_expr *build_concat(tn_expr_builder *b, const tn_node *node, const tn_chain *chain) {
-    const tn_value *value = node->results[0];
-    uint32_t dim = (uint32_t)node->args[1].i->value;
-    const tn_sym *start = tn_sym_const(b->syms, 0);
-    for (uint32_t i = 0; i < node->operand_count; i++) {
-        const tn_sym *end = tn_sym_add(b->syms, start, node->operands[i]->type.dims[dim]);
-        switch (position_of(b, &value->type, dim, start, end, chain)) {
-        case PART_INSIDE:
-            return build_part(b, node->operands[i], &value->type, dim, start, chain);
-        case PART_OUTSIDE:
-            break;
-        case PART_ACROSS:
-            return NULL;
-        case PART_UNKNOWN:
-            b->blocking = value;
-            return NULL;
-        }
-        start = end;
-    }
-    b->blocking = value;
-    return NULL;
-}
-
-static const tn_expr *build_pad(tn_expr_builder *b, const tn_node *node, const tn_chain *chain) {
-    const tn_value *value = node->results[0], *inner = node->operands[0];
-    const tn_chain *pushed = chain;
-    tn_view view = {.kind = TN_VIEW_EMBED, .rank = value->type.rank};
-    for (uint32_t d = 0; d < value->type.rank; d++) {
-        const tn_sym *lo = node->args[1].ints[d];
-        const tn_sym *end = tn_sym_add(b->syms, lo, inner->type.dims[d]);
-        view.dims[d] = value->type.dims[d];
-        view.starts[d] = lo;
-        if (tn_sym_is(lo, 0) && tn_sym_is(node->args[2].ints[d], 0))
-            continue;
-        switch (position_of(b, &value->type, d, lo, end, chain)) {
-        case PART_INSIDE:
-            break;
-        case PART_OUTSIDE: {
-            char class = tn_expr_class(value->type.dtype);
-            tn_expr expr = {.kind = TN_EXPR_CONST, .dtype = value->type.dtype};
-            if (class == 'f' || class == 'd')
-                expr.number = node->args[4].f;
-            else
-                expr.integer = (int64_t)node->args[4].f;
-            return intern(b, &expr);
-        }
-        case PART_ACROSS:
-            return NULL;
-        case PART_UNKNOWN:
-            b->blocking = value;
-            return NULL;
-        }
-    }
-    pushed = push(b, &view, NULL, chain);
-    return pushed ? tn_expr_build(b, inner, pushed) : NULL;
+    return tn_expr_intern(b, &expr);
 }
 
 /* ---- maps --------------------------------------------------------------------------------------
@@ -433,14 +332,14 @@ static const tn_expr *build_map(tn_expr_builder *b, const tn_node *node, const t
         const tn_type *operand = &node->operands[i]->type;
         bool is_same = operand->rank == type->rank &&
                        memcmp(operand->dims, type->dims, type->rank * sizeof *type->dims) == 0;
-        const tn_chain *pushed = is_same ? chain : push(b, &view, NULL, chain);
+        const tn_chain *pushed = is_same ? chain : tn_expr_push(b, &view, NULL, chain);
         if (!is_same && !pushed)
             return NULL;
         expr.args[i] = tn_expr_build(b, node->operands[i], pushed);
         if (!expr.args[i])
             return NULL;
     }
-    return intern(b, &expr);
+    return tn_expr_intern(b, &expr);
 }
 
 const tn_expr *tn_expr_build(tn_expr_builder *b, const tn_value *value, const tn_chain *chain) {
@@ -456,7 +355,7 @@ const tn_expr *tn_expr_build(tn_expr_builder *b, const tn_value *value, const tn
                         .value = value};
         if (!leaf_layout(b, &place->layout, chain, &expr.layout))
             return NULL;
-        return intern(b, &expr);
+        return tn_expr_intern(b, &expr);
     }
     const tn_node *node = value->def;
     if (!node) {
@@ -465,7 +364,7 @@ const tn_expr *tn_expr_build(tn_expr_builder *b, const tn_value *value, const tn
     }
     tn_view view;
     if (tn_view_of_node(node, &view)) {
-        const tn_chain *pushed = push(b, &view, node->operands[0], chain);
+        const tn_chain *pushed = tn_expr_push(b, &view, node->operands[0], chain);
         return pushed ? tn_expr_build(b, node->operands[0], pushed) : NULL;
     }
     if (!tn_expr_can_render(node)) {
@@ -477,14 +376,15 @@ const tn_expr *tn_expr_build(tn_expr_builder *b, const tn_value *value, const tn
         return build_iota(b, node, chain);
     case TN_PRIM_SYM_VALUE: {
         tn_expr expr = {.kind = TN_EXPR_SYM, .dtype = TN_I64, .sym = node->args[0].i};
-        return intern(b, &expr);
+        return tn_expr_intern(b, &expr);
     }
     case TN_PRIM_TAKE:
+    case TN_PRIM_GATHER:
         return build_take(b, node, chain);
     case TN_PRIM_CONCAT:
-        return build_concat(b, node, chain);
+        return tn_expr_build_concat(b, node, chain);
     case TN_PRIM_PAD:
-        return build_pad(b, node, chain);
+        return tn_expr_build_pad(b, node, chain);
     default:
         return build_map(b, node, chain);
     }

@@ -51,29 +51,6 @@ static uint32_t loaded_buf(tn_kernel_print *kernel, const tn_expr *load, const t
 /* ---- text of one point -------------------------------------------------------------------------
  */
 
-static const char *c_type(tn_dtype dtype) {
-    switch (dtype) {
-    case TN_F64:
-        return "double";
-    case TN_F32:
-        return "float";
-    case TN_BF16:
-    case TN_F16:
-    case TN_U16:
-        return "uint16_t";
-    case TN_I64:
-        return "int64_t";
-    case TN_I32:
-        return "int32_t";
-    case TN_I16:
-        return "int16_t";
-    case TN_I8:
-        return "int8_t";
-    default:
-        return "uint8_t";
-    }
-}
-
 /* "off + i0 * 768 + i1" for an element's position; index names are i0 ... */
 static const char *position(tn_cg *cg, const tn_layout *layout) {
     const char *text = tn_sym_is(layout->offset, 0) ? NULL : tn_cg_sym(cg, layout->offset);
@@ -91,8 +68,8 @@ static const char *position(tn_cg *cg, const tn_layout *layout) {
 
 static const char *address(tn_cg *cg, uint32_t buf, tn_dtype dtype, const char *element,
                            bool is_const) {
-    return tn_cg_text(cg, "(%s%s *)buf[%u] + %s", is_const ? "const " : "", c_type(dtype), buf,
-                      element);
+    return tn_cg_text(cg, "(%s%s *)buf[%u] + %s", is_const ? "const " : "", tn_cg_element(dtype),
+                      buf, element);
 }
 
 static const char *lane_stride(tn_cg *cg, const tn_layout *layout) {

@@ -54,7 +54,8 @@ static const tn_value *sink_of_use(const tn_segment *segment, const tn_use *use)
     case TN_KIND_VIEW:
         return segment->roles[result->id].sink;
     case TN_KIND_POINTWISE: {
-        bool wants_address = tn_node_prim(node) == TN_PRIM_TAKE && use->operand == 0;
+        tn_prim prim = tn_node_prim(node);
+        bool wants_address = (prim == TN_PRIM_TAKE || prim == TN_PRIM_GATHER) && use->operand == 0;
         if (wants_address)
             return NULL;
         return segment->roles[result->id].is_root ? result : segment->roles[result->id].sink;
