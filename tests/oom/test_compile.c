@@ -95,7 +95,7 @@ static void files_as_code(void **state) {
 
 /* Each is small and meets some kinds of kernels. */
 static const char *const graphs[] = {
-    /* Maps with a broadcast; a take; a primitive of the interpreter; an output twice. */
+    /* Maps with a broadcast; a take; a scan; an output twice. */
     "graph g {\n symbol s in [1, 9]\n input %x: f32[s, 3]\n input %i: i64[s]\n"
     " const %c: f32[3] = [1.0, 2.0, 3.0]\n const %two: f32[] = [2.0]\n"
     " %0: f32[s, 3] = k::mul(%x, %c)\n %1: f32[s, 3] = k::gelu_erf(%0)\n"
@@ -138,6 +138,17 @@ static const char *const graphs[] = {
     " %0: f32[s, 3, 5] = k::softmax(%x, 1)\n %1: f32[s, 3, 5] = k::layer_norm(%0, %w, %w, 1, "
     "1e-05)\n"
     " %2: f32[s, 5] = k::reduce_max(%1, [1], false)\n %3: f32[s, 5] = k::exp(%2)\n return %3\n}\n",
+    /* Positions, scans, orders; what is gathered, scattered, resampled, reflected. */
+    "graph g {\n symbol s in [4, 9]\n input %x: f32[2, 3, s]\n input %i: i64[2, 3, s]\n"
+    " %0: f32[2, 3, s] = k::exp(%x)\n %1: f32[2, 3, s], %2: i64[2, 3, s] = k::cummax(%0, 1)\n"
+    " %3: i64[2, 3] = k::argmax(%1, [2], false)\n"
+    " %4: f32[2, 3, 2], %5: i64[2, 3, 2] = k::topk(%1, 2, 2, true)\n"
+    " %6: f32[2, 3, s] = k::gather(%1, %2, 1)\n"
+    " %7: f32[2, 3, s] = k::scatter(%6, %i, %x, 1, \"add\")\n"
+    " %8: f32[2, 3, s + 4] = k::pad(%7, [0, 0, 3], [0, 0, 1], \"reflect\", 0.0)\n"
+    " %9: f32[2, 3, 5] = k::resize(%8, [5], \"linear\", false, [0.0])\n"
+    " %a: f32[2, 3, 5] = k::scatter_slice(%9, %4, [0, 0, 1], [1, 1, 2])\n"
+    " return %3, %5, %a\n}\n",
     /* A call between kernels, with integers, two results and a weight. */
     "graph g {\n symbol s in [1, 9]\n input %x: f32[s, 5]\n const %w: f32[5] = @5\n"
     " %0: f32[s, 5] = k::exp(%x)\n %t: f32[5, s] = k::permute(%0, [1, 0])\n"

@@ -144,10 +144,9 @@ static const fusion_case cases[] = {
              " %c: f32[6, 24] = k::matmul(%a, %w, none)\n %d: f32[144] = k::reshape(%a, [144])\n"
              " %e: f32[3, 24] = k::slice(%c, [0, 0], [3, 24], [1, 1])\n return %b, %c, %d, %e\n}\n",
      .kernels = 4},
-    {.name = "an output that is a permuted gather",
-     .text = "graph g {\n input %x: f32[6, 24]\n input %i: i64[6, 5]\n"
-             " %a: f32[6, 5] = k::gather(%x, %i, 1)\n %b: f32[5, 6] = k::permute(%a, [1, 0])\n"
-             " return %b\n}\n",
+    {.name = "an output that is permuted, of a primitive without kernel",
+     .text = "graph g {\n %a: f32[6, 5] = k::random([6, 5], \"uniform\", 1, 2, f32)\n"
+             " %b: f32[5, 6] = k::permute(%a, [1, 0])\n return %b\n}\n",
      .kernels = 2},
     {.name = "convolution whose output is a list of pixels",
      .text = "graph g {\n input %x: f32[2, 3, 9, 11]\n const %w: f32[16, 3, 3, 3] = @W\n"
@@ -281,6 +280,25 @@ static const fusion_case cases[] = {
              " %3: f32[2, 19, 4, 7], %j: i64[2, 19, 4, 7] = k::adaptive_max_pool(%y, [4, 7])\n"
              " return %0, %1, %2, %3\n}\n",
      .kernels = 4},
+    {.name = "sums by index in columns, the largest by index in rows",
+     .text = "graph g {\n input %x: f32[6, 70]\n input %i: i64[9, 70]\n input %y: f32[9, 70]\n"
+             " input %j: i64[5, 4]\n"
+             " %0: f32[6, 70] = k::scatter(%x, %i, %y, 0, \"add\")\n"
+             " %s: f32[5, 4] = k::slice(%y, [0, 0], [5, 4], [1, 1])\n"
+             " %1: f32[6, 70] = k::scatter(%x, %j, %s, 1, \"amax\")\n return %0, %1\n}\n",
+     .kernels = 4},
+    {.name = "rows multiplied by index, in halves",
+     .text = "graph g {\n input %x: bf16[6, 70]\n input %i: i64[9, 1]\n input %y: bf16[9, 70]\n"
+             " %j: i64[9, 70] = k::expand(%i, [9, 70])\n"
+             " %0: bf16[6, 70] = k::scatter(%x, %j, %y, 0, \"mul\")\n"
+             " %1: bf16[6, 70] = k::scatter(%x, %j, %y, 0, \"none\")\n return %0, %1\n}\n",
+     .tolerance = 1e-2},
+    {.name = "every other row replaced by an exponential",
+     .text = "graph g {\n symbol s0 in [1, 64]\n input %x: f32[7, s0]\n input %y: f32[3, s0]\n"
+             " %0: f32[3, s0] = k::exp(%y)\n"
+             " %1: f32[7, s0] = k::scatter_slice(%x, %0, [1, 0], [2, 1])\n return %1\n}\n",
+     .dims = {{7, 19}, {3, 19}},
+     .kernels = 3},
 };
 
 /* Lists of numbers in place of "@W" (432), "@B" (16), "@V" (256), "@G" (512), "@S" (2352), "@T"

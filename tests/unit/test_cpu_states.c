@@ -26,7 +26,7 @@ static const state_case cases[] = {
     {"a slice of a cache whose old content is read later",
      "graph g {\n" CACHE " %n: f32[2, 9, 5] = k::scatter_slice(%s, %x, [0, 4, 0], [1, 1, 1])\n"
      " %o: f32[2, 5] = k::reduce_sum(%s, [1], false)\n next %s = %n\n return %o\n}\n",
-     3},
+     4},
     {"a slice of a cache whose old content was read before",
      "graph g {\n" CACHE " %o: f32[2, 5] = k::reduce_sum(%s, [1], false)\n"
      " %n: f32[2, 9, 5] = k::scatter_slice(%s, %x, [0, 4, 0], [1, 1, 1])\n next %s = %n\n"
@@ -43,7 +43,7 @@ static const state_case cases[] = {
      " %m: f32[2, 9, 5] = k::scatter_slice(%s, %a, [0, 2, 0], [1, 1, 1])\n"
      " %n: f32[2, 9, 5] = k::scatter_slice(%m, %x, [0, 0, 0], [1, 1, 1])\n"
      " %o: f32[2, 5] = k::reduce_sum(%n, [1], false)\n next %s = %n\n return %o\n}\n",
-     4},
+     5},
     {"two slices, one after the other",
      "graph g {\n" CACHE " %m: f32[2, 9, 5] = k::scatter_slice(%s, %x, [0, 4, 0], [1, 1, 1])\n"
      " %n: f32[2, 9, 5] = k::scatter_slice(%m, %x, [0, 6, 0], [1, 1, 1])\n"
@@ -53,12 +53,12 @@ static const state_case cases[] = {
      "graph g {\n" CACHE " %m: f32[2, 9, 5] = k::scatter_slice(%s, %x, [0, 4, 0], [1, 1, 1])\n"
      " %n: f32[2, 9, 5] = k::scatter_slice(%m, %x, [0, 6, 0], [1, 1, 1])\n"
      " %o: f32[2, 5] = k::reduce_sum(%n, [1], false)\n next %s = %m\n return %o\n}\n",
-     3},
+     4},
     {"a slice of a content that is not kept",
      "graph g {\n" CACHE " %m: f32[2, 9, 5] = k::scatter_slice(%s, %x, [0, 4, 0], [1, 1, 1])\n"
      " %t: f32[2, 9, 5] = k::add(%s, %s)\n %o: f32[2, 5] = k::reduce_sum(%m, [1], false)\n"
      " next %s = %t\n return %o\n}\n",
-     3},
+     4},
     {"positions of a permuted cache",
      "graph g {\n" CACHE " input %i: i64[3]\n %p: f32[9, 2, 5] = k::permute(%s, [1, 0, 2])\n"
      " %y: f32[3, 2, 5] = k::permute(%x, [1, 0, 2])\n"
@@ -79,7 +79,7 @@ static const state_case cases[] = {
      " %m: f32[2, 9, 5] = k::scatter_slice(%w, %x, [0, 4, 0], [1, 1, 1])\n"
      " %n: f32[1, 9, 5] = k::reduce_max(%m, [0], true)\n"
      " %o: f32[2, 5] = k::reduce_sum(%m, [1], false)\n next %s = %n\n return %o\n}\n",
-     3},
+     4},
     {"a part put between what is left of the old content",
      "graph g {\n" CACHE " %a: f32[2, 4, 5] = k::slice(%s, [0, 0, 0], [2, 4, 5], [1, 1, 1])\n"
      " %b: f32[2, 2, 5] = k::slice(%s, [0, 7, 0], [2, 2, 5], [1, 1, 1])\n"

@@ -313,6 +313,23 @@ typedef struct tn_order_spec {
 } tn_order_spec;
 TN_MUST_USE tn_status tn_emit_order(tn_cg *cg, const tn_order_spec *spec, tn_cg_kernel *out_kernel);
 
+/* out[.., index[i..], ..] = src[i..], for every i of the box dims: the index stands for dim `dim`
+ * of out, whose other dims may be larger than the box. combine: what joins the element there and
+ * the new one, TN_PRIM_NONE (the last of an equal index stays), ADD, MUL, MIN or MAX. Strides: of
+ * out's, index's, src's dims. An index outside is reported to buf[error_buf]. */
+typedef struct tn_scatter_spec {
+    const char *name;
+    tn_prim combine;
+    char class;
+    uint32_t rank, dim;
+    const tn_sym *dims[TN_MAX_RANK];
+    const tn_sym *size; /* of out's dim `dim`, at least 1 */
+    tn_cg_tensor out, index, src;
+    uint32_t error_buf;
+} tn_scatter_spec;
+TN_MUST_USE tn_status tn_emit_scatter(tn_cg *cg, const tn_scatter_spec *spec,
+                                      tn_cg_kernel *out_kernel);
+
 /* ---- prelude
  * ------------------------------------------------------------------------------------- */
 

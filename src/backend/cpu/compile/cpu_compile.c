@@ -24,17 +24,14 @@ static tn_status prepare_segment(tn_segment *s) {
 }
 
 static void store_row_major(tn_segment *s, const tn_value *value, uint32_t buffer) {
-    tn_place *place = &s->places[value->id];
-    *place = (tn_place){.is_stored = true, .buffer = buffer};
-    tn_layout_dense(s->syms, &value->type, NULL, &place->layout);
+    s->places[value->id] = tn_segment_row_major(s, value, buffer);
 }
 
 /* The stored value that an output is a view of, if not itself, is stored so that the view is
  * row-major in the output's memory; if a view between the two cannot be inverted, or another output
  * has claimed the value, the output will be a copy. */
 static void claim_output(tn_segment *s, const tn_value *value, uint32_t buffer) {
-    tn_place place = {.is_stored = true, .buffer = buffer};
-    tn_layout_dense(s->syms, &value->type, NULL, &place.layout);
+    tn_place place = tn_segment_row_major(s, value, buffer);
     tn_view view, inverse;
     while (value->def && tn_view_of_node(value->def, &view)) {
         tn_layout layout;

@@ -187,6 +187,11 @@ static bool lies_in_overwritten(const tn_segment *s, const pending_state *states
     return false;
 }
 
+static tn_status copy_to_state(tn_segment *s, const tn_value *next, uint32_t buffer) {
+    tn_place place = tn_segment_row_major(s, next, buffer);
+    return tn_segment_emit_copy(s, next, &place, NULL);
+}
+
 tn_status tn_segment_emit_states(tn_segment *s) {
     const tn_graph *graph = s->graph;
     pending_state *states = NULL;
@@ -208,6 +213,6 @@ tn_status tn_segment_emit_states(tn_segment *s) {
     }
     for (size_t i = 0; i < graph->state_count; i++)
         if (states[i].is_copied)
-            TN_TRY(tn_segment_emit_copy(s, graph->states[i].next, states[i].buffer));
+            TN_TRY(copy_to_state(s, graph->states[i].next, states[i].buffer));
     return NULL;
 }

@@ -152,9 +152,10 @@ static const tn_sym *bytes_of_nests(tn_segment *s, const nest_list *list) {
     return bytes;
 }
 
-/* Emits one kernel that stores these values by their nests. */
+/* Emits one kernel that stores these values by their nests. locs: where it comes from; NULL: from
+ * the nodes that it computes. */
 static tn_status emit_nests(tn_segment *s, nest_list *const *lists, const tn_stored *stored,
-                            size_t count) {
+                            size_t count, const tn_locs *locs) {
     tn_nest *nests = NULL;
     size_t nest_count = 0;
     for (size_t i = 0; i < count; i++)
@@ -182,6 +183,8 @@ static tn_status emit_nests(tn_segment *s, nest_list *const *lists, const tn_sto
         info.bytes_read = tn_sym_add(s->syms, info.bytes_read, part.bytes_read);
         info.bytes_written = tn_sym_add(s->syms, info.bytes_written, part.bytes_written);
     }
+    if (locs)
+        info.locs = *locs;
     tn_kernel_print kernel;
     tn_buf text;
     tn_cg_kernel emitted = {0};
@@ -326,22 +329,21 @@ tn_status tn_segment_emit_pointwise(tn_segment *s, const tn_value *value, bool i
         }
         s->is_emitted[sibling->def->id] = true;
     }
-    return emit_nests(s, lists, stored, count);
+    return emit_nests(s, lists, stored, count, NULL);
 }
 
-/* Copies a value into a buffer that others own (an output that is also something else, a state). */
-tn_status tn_segment_emit_copy(tn_segment *s, const tn_value *value, uint32_t buffer) {
-    tn_stored stored = {.value = value, .place = {.is_stored = true, .buffer = buffer}};
-    tn_layout_dense(s->syms, &value->type, NULL, &stored.place.layout);
+tn_status tn_segment_emit_copy(tn_segment *s, const tn_value *value, const tn_place *place,
+                               const tn_locs *locs) {
+    const tn_stored stored = {.value = value, .place = *place};
     nest_list *list = NULL;
     TN_ARENA_TRY(s->arena, list, 1);
     tn_place kept;
     TN_TRY(tn_segment_place(s, value, &kept));
     s->places[value->id] = kept;
-    TN_TRY(build_nests(s, value, &stored.place, list));
+    TN_TRY(build_nests(s, value, place, list));
     if (list->is_impossible)
         return tn_error_make(TN_INTERNAL, "value %.*s cannot be copied", TN_STR_ARG(value->name));
-    TN_TRY(emit_nests(s, &list, &stored, 1));
+    TN_TRY(emit_nests(s, &list, &stored, 1, locs));
     s->places[value->id] = kept;
     return NULL;
 }

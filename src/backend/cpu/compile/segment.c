@@ -28,6 +28,12 @@ const tn_place *tn_segment_output(tn_segment *s, const tn_value *value, bool wan
     return may_be ? output : NULL;
 }
 
+tn_place tn_segment_row_major(tn_segment *s, const tn_value *value, uint32_t buffer) {
+    tn_place place = {.is_stored = true, .buffer = buffer};
+    tn_layout_dense(s->syms, &value->type, NULL, &place.layout);
+    return place;
+}
+
 bool tn_segment_preferred_order(const tn_segment *s, const tn_value *value, uint32_t *out_order) {
     (void)s;
     for (uint32_t d = 0; d < value->type.rank; d++)
@@ -355,8 +361,7 @@ static tn_status place_result(tn_segment *s, const tn_node *node, uint32_t i,
     } else if (state == TN_NO_INDEX) {
         tn_segment_store(s, result, NULL, out_place);
     } else {
-        *out_place = (tn_place){.is_stored = true, .buffer = state};
-        tn_layout_dense(s->syms, &result->type, NULL, &out_place->layout);
+        *out_place = tn_segment_row_major(s, result, state);
     }
     return NULL;
 }
@@ -375,6 +380,12 @@ tn_status tn_segment_emit_prim(tn_segment *s, const tn_node *node) {
             TN_TRY(tn_segment_place(s, node->operands[i], &places[i]));
     bool is_update = false;
     TN_TRY(tn_segment_may_update(s, node, places, &is_update));
+    if (tn_segment_can_scatter(node)) {
+        tn_place place = places[0];
+        if (!is_update)
+            TN_TRY(place_result(s, node, 0, places, &place));
+        return tn_segment_emit_scatter(s, node, places, &place);
+    }
     tn_rec_step step = {.kind = TN_STEP_PRIM, .prim = tn_pb_str(s->pb, node->op->name)};
     const tn_sym *read = tn_sym_const(s->syms, 0), *written = read;
     for (uint32_t i = 0; i < node->operand_count; i++) {
@@ -488,12 +499,10 @@ tn_status tn_segment_emit(tn_segment *s) {
         const tn_rec_io *io = &s->pb->program.outputs[i];
         uint32_t buffer = s->pb->program.tensors[io->tensor].buffer;
         const tn_value *value = s->graph->outputs[i].value;
-        tn_place place;
-        tn_layout row_major;
+        tn_place place, output = tn_segment_row_major(s, value, buffer);
         TN_TRY(tn_segment_place(s, value, &place));
-        tn_layout_dense(s->syms, &value->type, NULL, &row_major);
-        if (place.buffer != buffer || !tn_layout_equal(&place.layout, &row_major))
-            TN_TRY(tn_segment_emit_copy(s, value, buffer));
+        if (place.buffer != buffer || !tn_layout_equal(&place.layout, &output.layout))
+            TN_TRY(tn_segment_emit_copy(s, value, &output, NULL));
     }
     TN_TRY(tn_segment_emit_states(s));
     close_buffers(s);

@@ -4,6 +4,7 @@
  *   segment.c   storage, kernels and steps
  *   pointwise.c pointwise kernels
  *   comment.c   what stands above a kernel in the source
+ *   scatter.c   scatters
  *   in_place.c  results that are written over operands, states that change where they lie
  *   anchors.c   contractions, convolutions, attention, rows, pools, reductions, scans, sorts, with
  *               the pointwise work that follows fused into their stores
@@ -166,9 +167,22 @@ TN_MUST_USE tn_status tn_segment_emit_states(tn_segment *segment);
  * is_row_major: views of it must be layouts, so no other order will do. */
 TN_MUST_USE tn_status tn_segment_emit_pointwise(tn_segment *segment, const tn_value *value,
                                                 bool is_row_major);
-/* Copies a value into a buffer that others own (an output that is also something else, a state). */
+/* Copies a value, which keeps its place, to another one that others own (an output that is also
+ * something else, a state, part of a larger value). locs: where the copy comes from; NULL: from
+ * nowhere. */
 TN_MUST_USE tn_status tn_segment_emit_copy(tn_segment *segment, const tn_value *value,
-                                           uint32_t buffer);
+                                           const tn_place *place, const tn_locs *locs);
+/* Row-major storage in a buffer. */
+tn_place tn_segment_row_major(tn_segment *segment, const tn_value *value, uint32_t buffer);
+
+/* ---- scatter.c ----------------------------------------------------------------------------------
+ */
+
+/* Whether a node is a scatter, of elements or of a slice, that kernels can do. */
+bool tn_segment_can_scatter(const tn_node *node);
+/* Emits them, into the storage of its result: that of operand 0, or row-major elsewhere. */
+TN_MUST_USE tn_status tn_segment_emit_scatter(tn_segment *segment, const tn_node *node,
+                                              const tn_place *operands, const tn_place *result);
 
 /* ---- anchors.c ----------------------------------------------------------------------------------
  */
