@@ -20,6 +20,8 @@ from ._settings import take_settings
 
 Progress = Callable[[float, str], Union[bool, None]]
 _LOG = logging.getLogger("tenon")
+# A progress bar shows up for what takes long enough to wonder.
+_BAR_DELAY_S = 1.0
 # tn_log_level
 _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
 
@@ -338,11 +340,11 @@ def _progress(progress: Progress | bool | None) -> Iterator[Progress | None]:
     if progress is False or tqdm is None or (progress is None and not sys.stderr.isatty()):
         yield None
         return
-    # Only for what takes long enough to wonder.
-    with tqdm(total=100, delay=1.0, unit="%", bar_format="{l_bar}{bar}| {elapsed}") as bar:
+    with tqdm(total=100, delay=_BAR_DELAY_S, bar_format="{l_bar}{bar}| {elapsed}") as bar:
 
         def show(fraction: float, what: str) -> None:
             bar.set_description_str(what, refresh=False)
             bar.update(round(100 * fraction) - bar.n)
 
         yield show
+        show(1.0, "done")

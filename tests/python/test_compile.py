@@ -4,9 +4,12 @@ ctest: standard timeout=300
 """
 
 import collections
+import contextlib
+import io
 import json
 import unittest
 import warnings
+from unittest import mock
 
 import numpy
 import torch
@@ -340,6 +343,14 @@ class Settings(unittest.TestCase):
         self.assertTrue(len(seen) > 2 and all(what for _, what in seen))
         with self.assertRaises(tenon.CancelledError):
             tenon.compile(self.module, self.tensors, progress=lambda f, what: f < 0.1)
+
+        shown = io.StringIO()
+        with mock.patch("tenon._compile._BAR_DELAY_S", 0), contextlib.redirect_stderr(shown):
+            tenon.compile(self.module, self.tensors, progress=False)
+            tenon.compile(self.module, self.tensors)  # no terminal
+            self.assertNotIn("%", shown.getvalue())
+            tenon.compile(self.module, self.tensors, progress=True)
+        self.assertIn("done: 100%", shown.getvalue())
 
         def fail(fraction, what):
             raise ZeroDivisionError("of the callback")

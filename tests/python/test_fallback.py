@@ -127,6 +127,33 @@ class Fallback(unittest.TestCase):
             notes = " ".join(getattr(caught.exception, "__notes__", []))
             self.assertIn("tenontest::fails", notes)
 
+    def test_context_in_use(self):
+        """A context is for one thread at a time: one that is running refuses, and stays usable."""
+        x, y = torch.randn(4, 5), torch.randn(4, 5)
+        compiled = tenon.compile(Custom().eval(), [x, y])
+        context = compiled.engine.context()
+        entered, leave = threading.Event(), threading.Event()
+
+        class Wait:
+            """An input whose package takes its time to lend its memory."""
+
+            def __dlpack__(self, **options):
+                entered.set()
+                leave.wait(30)
+                return x.__dlpack__(**options)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            first = pool.submit(context.run, {"x": Wait(), "y": y})
+            self.assertTrue(entered.wait(30))
+            with self.assertRaisesRegex(RuntimeError, "the context is running on another thread"):
+                context.run({"x": x, "y": y})
+            with self.assertRaisesRegex(RuntimeError, "the context is running on another thread"):
+                context.reset_state()
+            leave.set()
+            results = list(first.result().values())
+        assert_close(results, list(eager(Custom(), x, y)))
+        assert_close(list(context.run({"x": x, "y": y}).values()), results)
+
     def test_threads(self):
         compiled = tenon.compile(Custom().eval(), [torch.randn(4, 5)] * 2)
 

@@ -1,7 +1,7 @@
 """Every small end-to-end model through tenon.compile: within the bounds of tests/e2e/run.py, at every
 shape, as a torch module (dialect train) and as an exported program (dialect core).
 
-ctest: standard timeout=900
+ctest: standard timeout=1800
 """
 
 import os
