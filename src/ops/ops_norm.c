@@ -1,8 +1,13 @@
 /* ops_norm.c: normalisations: over the batch, over trailing dims, over groups of channels. */
 #include "ops/op_families.h"
 
-/* The dtype of saved statistics: the parameters', which may be wider than the input's. */
+/* The dtype of saved statistics: PyTorch's CPU kernels give the parameters', which may be wider
+ * than the input's, but its tracer says the input's. What follows in the model was typed by the
+ * latter. */
 static tn_dtype saved_dtype(tn_cv *cv) {
+    tn_dtype declared = tn_cv_result_type(cv, 1)->dtype;
+    if (declared != TN_DTYPE_NONE)
+        return declared;
     const tn_value *x = tn_cv_tensor(cv, "input"), *weight = tn_cv_tensor(cv, "weight");
     return weight ? weight->type.dtype : x->type.dtype;
 }

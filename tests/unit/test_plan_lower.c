@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -135,6 +136,26 @@ static void a_wrong_declared_type_is_an_error(void **state) {
     refused("graph g { input %a: f32[2, 1]\ninput %b: f32[3]\n"
             "%y: f32[2, 4] = aten::add.Tensor(%a, %b)\nreturn %y }",
             TN_INTERNAL, words);
+}
+
+/* PyTorch's tracer gives statistics the input's dtype where its kernels give the parameters'. */
+static void saved_statistics_have_the_declared_dtype(void **state) {
+    (void)state;
+    static const char *const declared[] = {"bf16", "f32"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[400];
+        fixture f;
+        tn_graph *kir;
+        snprintf(text, sizeof text,
+                 "graph g { input %%x: bf16[2, 4]\nconst %%w: f32[4] = [1.0, 2.0, 3.0, 4.0]\n"
+                 "%%y: bf16[2, 4], %%m: %s[2, 1], %%r: %s[2, 1] = "
+                 "aten::native_layer_norm(%%x, [4], %%w, %%w, 1e-5)\nreturn %%y, %%m }",
+                 declared[i], declared[i]);
+        begin(&f, text);
+        assert_null(lower(&f, &f.arena, &engine_only, &kir));
+        assert_string_equal(tn_dtype_name(kir->outputs[1].value->type.dtype), declared[i]);
+        end(&f);
+    }
 }
 
 static void names_states_and_provenance_are_carried(void **state) {
@@ -397,6 +418,7 @@ int main(void) {
         cmocka_unit_test(an_operator_like_no_other_has_no_suggestion),
         cmocka_unit_test(refusals_say_what_was_seen_and_accepted),
         cmocka_unit_test(a_wrong_declared_type_is_an_error),
+        cmocka_unit_test(saved_statistics_have_the_declared_dtype),
         cmocka_unit_test(names_states_and_provenance_are_carried),
         cmocka_unit_test(one_refusal_does_not_hide_the_rest),
         cmocka_unit_test(arguments_are_written),
