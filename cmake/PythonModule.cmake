@@ -1,5 +1,6 @@
 # The Python package in the build tree, BUILD/python/tenon: the extension module tenon._core beside
-# links to the sources in python/tenon, so that tests import what is being worked on. The wheel
+# links to the sources in python/tenon, so that tests import what is being worked on, and the entry
+# points of pyproject.toml, so that PyTorch finds the backend as if it were installed. The wheel
 # (pyproject.toml) installs the component `python`.
 #
 # The module is built for Python's limited API and linked to the static library: one file serves
@@ -29,3 +30,12 @@ file(MAKE_DIRECTORY ${package})
 foreach(module ${modules})
     file(CREATE_LINK ${PROJECT_SOURCE_DIR}/python/tenon/${module} ${package}/${module} SYMBOLIC)
 endforeach()
+
+set(installed ${PROJECT_BINARY_DIR}/python/tenon-${PROJECT_VERSION}.dist-info)
+file(WRITE ${installed}/METADATA
+    "Metadata-Version: 2.1\nName: tenon\nVersion: ${PROJECT_VERSION}\n")
+file(READ ${PROJECT_SOURCE_DIR}/pyproject.toml project)
+string(REGEX MATCH "\\[project\\.entry-points\\.(torch_dynamo_backends)\\]\n(tenon) = \"([^\"]+)\"" entry
+    "${project}")
+file(WRITE ${installed}/entry_points.txt "[${CMAKE_MATCH_1}]\n${CMAKE_MATCH_2} = ${CMAKE_MATCH_3}\n")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/pyproject.toml)

@@ -141,11 +141,7 @@ def compile(
     TypeError (a setting's or an argument's type), UnsupportedError, ToolchainError, FileError,
     NotFoundError, CorruptFileError, CancelledError, MissingError (a runtime-only installation).
     """
-    if not hasattr(_core, "compile_file"):
-        raise MissingError(
-            "this installation of tenon carries the runtime alone, which loads and runs engines: "
-            "install it without TENON_RT_ONLY to compile"
-        )
+    _need_compiler()
     options = take_settings(settings)
     with tempfile.TemporaryDirectory(prefix="tenon-") as folder:
         path, parameters = _as_file(
@@ -163,6 +159,28 @@ def compile(
     module = make_module(engine, report)
     engine.start()
     return module
+
+
+def compile_program(program: Any, options: dict[str, str], threads: int) -> Engine:
+    """An exported program into an engine that is ready to run; for callers that know how to call it.
+
+    ``options``: what take_settings() gives. Raises what compile() does."""
+    _need_compiler()
+    with tempfile.TemporaryDirectory(prefix="tenon-") as folder:
+        path, engine_path = os.path.join(folder, "model.pt2"), os.path.join(folder, "engine.tenon")
+        _save(program, path)
+        _core.compile_file(path, engine_path, options, None, _log)
+        engine = Engine(engine_path, threads=threads)
+    engine.start()
+    return engine
+
+
+def _need_compiler() -> None:
+    if not hasattr(_core, "compile_file"):
+        raise MissingError(
+            "this installation of tenon carries the runtime alone, which loads and runs engines: "
+            "install it without TENON_RT_ONLY to compile"
+        )
 
 
 def _log(level: int, message: str) -> None:
