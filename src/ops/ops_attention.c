@@ -121,6 +121,20 @@ static tn_status convert_sdpa(tn_cv *cv) {
     return NULL;
 }
 
+/* The keys of grouped heads [B, G, S, D] once for each of q's heads. */
+static tn_value *repeat_heads(tn_cv *cv, tn_value *k, const tn_value *q) {
+    tn_kb *kb = cv->kb;
+    const tn_sym *heads = tn_value_size(q, 1), *groups = tn_value_size(k, 1);
+    if (heads == groups)
+        return k;
+    const tn_sym *split[5] = {tn_value_size(k, 0), groups,
+                              tn_sym_floordiv(kb->graph->syms, heads, groups), tn_value_size(k, 2),
+                              tn_value_size(k, 3)};
+    const tn_sym *whole[4] = {split[0], heads, split[3], split[4]};
+    k = tn_kb_expand(kb, tn_kb_unsqueeze(kb, k, 2), split, 5);
+    return tn_kb_reshape(kb, k, whole, 4);
+}
+
 /* scale * q @ k^T + mask in f32: what the second results of the _scaled_dot_product ops are made
  * of. They are seldom used, and then removed. Heads must agree. */
 static tn_value *scores(tn_cv *cv, const tn_sdpa *sdpa) {
@@ -154,6 +168,7 @@ static tn_status convert_flash_cpu(tn_cv *cv) {
     if (sdpa.q->type.rank != 4)
         return tn_cv_refuse(cv, "query has rank %u, accepted is 4", sdpa.q->type.rank);
     tn_cv_set_result(cv, 0, attend(cv, &sdpa));
+    sdpa.k = repeat_heads(cv, sdpa.k, sdpa.q);
     tn_value *s = scores(cv, &sdpa);
     tn_value *top = tn_kb_reduce(kb, TN_PRIM_REDUCE_MAX, s, 8, true);
     tn_value *e = tn_kb_map1(kb, TN_PRIM_EXP, tn_kb_map2(kb, TN_PRIM_SUB, s, top));
@@ -243,6 +258,8 @@ static const tn_op_entry entries[] = {
      "@rtol=1e-5 atol=2e-6\n"
      "(f32[2,3,4,8], f32[2,3,4,8], f32[2,3,4,8])@static\n"
      "(f32[2,3,4,8], f32[2,3,6,8], f32[2,3,6,8], attn_mask=f32[2,1,4,6])@static\n"
+     "(f32[2,6,4,8], f32[2,2,4,8], f32[2,2,4,8])@static\n"
+     "(f32[B=2,6,S=4,8], f32[B,2,S,8], f32[B,2,S,8])\n"
      "(bf16[1,2,5,8], bf16[1,2,5,8], bf16[1,2,5,8], 0.0, True)@static atol=4e-3\n"
      "(f64[1,1,1,1], f64[1,1,1,1], f64[1,1,1,1], scale=0.5)@static\n"
      "(f32[B=2,2,S=4,8], f32[B,2,S,8], f32[B,2,S,8])\n",
