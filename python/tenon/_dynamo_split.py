@@ -276,8 +276,9 @@ class EnginePart:
     def _add_lengths(self, arguments: Iterable[fx.Node], names: Sequence[str]) -> None:
         """An input for each symbol that is no size of an input yet."""
         wanted: set[Any] = set()
-        for node in self._nodes:
-            wanted |= free_symbols(node.meta["val"]) - free_unbacked_symbols(node.meta["val"])
+        values = [node.meta["val"] for node in self._nodes if "val" in node.meta]  # no subgraphs
+        for value in values:
+            wanted |= free_symbols(value) - free_unbacked_symbols(value)
         for position, node in enumerate(arguments):
             value = node.meta["val"]
             symbol = value.node.expr if isinstance(value, torch.SymInt) else None

@@ -492,6 +492,21 @@ class InPyTorch(Case):
             twice = torch.ops.tenon_test.twice
             self.check(lambda x: twice(x.exp()).sin(), (torch.randn(3),))
 
+    def test_branches(self):
+        """A graph with subgraphs."""
+
+        def function(x):
+            return torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: x - 1, (x.exp(),))
+
+        self.check(function, (torch.ones(3),), (-torch.ones(3),), warned=1)
+        self.assertIn("cond", self.watch.warnings[0])
+
+    def test_grouped_attention(self):
+        def function(q, k):
+            return nn.functional.scaled_dot_product_attention(q, k, k, enable_gqa=True)
+
+        self.check(function, (torch.randn(2, 6, 4, 8), torch.randn(2, 2, 4, 8)))
+
     def test_numbers_from_data(self):
         """By default Dynamo ends its graph there; told not to, it gives one graph."""
         x = torch.tensor([1.0, 0, 2])
