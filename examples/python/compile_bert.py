@@ -16,7 +16,11 @@ import tenon
 
 torch.manual_seed(0)
 config = transformers.BertConfig(
-    vocab_size=1000, hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=512
+    vocab_size=1000,
+    hidden_size=128,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    intermediate_size=512,
 )
 model = transformers.BertForSequenceClassification(config).eval()
 tokens = {
@@ -41,7 +45,9 @@ torch.testing.assert_close(seen.logits, wanted.logits, rtol=1e-4, atol=1e-4)
 # %% Other shapes within the range: the same engine.
 longer = {name: tensor.repeat(2, 3) for name, tensor in tokens.items()}
 with torch.no_grad():
-    torch.testing.assert_close(compiled(**longer).logits, model(**longer).logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        compiled(**longer).logits, model(**longer).logits, rtol=1e-4, atol=1e-4
+    )
 
 
 # %% Speed, side by side: the two alternate, the best of each counts.
@@ -57,7 +63,10 @@ def best_ms(call, rounds=20):
 with torch.no_grad():
     pairs = [(best_ms(model), best_ms(compiled)) for _ in range(5)]
 eager_ms, compiled_ms = (min(times) for times in zip(*pairs))
-print(f"PyTorch {eager_ms:.2f} ms, tenon {compiled_ms:.2f} ms: {eager_ms / compiled_ms:.1f} times as fast")
+print(
+    f"PyTorch {eager_ms:.2f} ms, tenon {compiled_ms:.2f} ms: "
+    f"{eager_ms / compiled_ms:.1f} times as fast"
+)
 
 # %% Ship it: one file, which loads in milliseconds and needs no PyTorch.
 compiled.save("bert.tenon")

@@ -29,9 +29,9 @@ _LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEB
 class Input:
     """An input described instead of given: its shape, or the range of its shapes, and its dtype.
 
-    ``shape``: all sizes fixed. Or ``min_shape`` and ``max_shape``: a dimension is dynamic where they
-    differ; ``opt_shape`` (default: the largest) is what the model is traced with. ``dtype``: a torch or
-    NumPy dtype, or a name ("float32", "f32", "bf16"). ``name``: for messages.
+    ``shape``: all sizes fixed. Or ``min_shape`` and ``max_shape``: a dimension is dynamic where
+    they differ; ``opt_shape`` (default: the largest) is what the model is traced with. ``dtype``: a
+    torch or NumPy dtype, or a name ("float32", "f32", "bf16"). ``name``: for messages.
 
     Raises InvalidArgumentError for shapes of different rank or out of order.
     """
@@ -78,8 +78,8 @@ class Input:
         return f"tenon.Input({self.name or ''} {shapes}, {self.dtype})"
 
     def example(self) -> Any:
-        """A tensor to trace with. A dynamic size is never 0 or 1, which PyTorch would take as fixed;
-        integers are ones, which do as indices and as masks."""
+        """A tensor to trace with. A dynamic size is never 0 or 1, which PyTorch would take as
+        fixed; integers are ones, which do as indices and as masks."""
         import torch
 
         sizes = [
@@ -125,15 +125,15 @@ def compile(
 ) -> Module | Report:
     """Compiles a model into an engine and gives it back as a module that is called like the model.
 
-    ``model``: a torch.nn.Module, which torch.export traces here with ``inputs`` and ``kwarg_inputs``
-    (example tensors, :class:`tenon.Input`, and any structure of them; other values are fixed); a
-    torch.export.ExportedProgram; or the path of a .pt2 file. The last two have their inputs: none
-    may be given. ``dynamic_shapes`` and ``strict`` are those of torch.export.export. A module in
-    training mode is compiled as in eval mode, with a warning, and left as it was.
+    ``model``: a torch.nn.Module, which torch.export traces here with ``inputs`` and
+    ``kwarg_inputs`` (example tensors, :class:`tenon.Input`, and any structure of them; other values
+    are fixed); a torch.export.ExportedProgram; or the path of a .pt2 file. The last two have their
+    inputs: none may be given. ``dynamic_shapes`` and ``strict`` are those of torch.export.export. A
+    module in training mode is compiled as in eval mode, with a warning, and left as it was.
 
-    ``threads``: as of :class:`tenon.Engine`. ``dryrun``: nothing is compiled, the :class:`Report` comes
-    back. ``progress``: called with the fraction done and what is being done; a result of False
-    cancels (CancelledError). None: a tqdm bar if standard error is a terminal; False: none.
+    ``threads``: as of :class:`tenon.Engine`. ``dryrun``: nothing is compiled, the :class:`Report`
+    comes back. ``progress``: called with the fraction done and what is being done; a result of
+    False cancels (CancelledError). None: a tqdm bar if standard error is a terminal; False: none.
     ``settings``: by name, see docs/python.md.
 
     Operators that tenon cannot compute run in PyTorch, within the module; ``report`` says which and
@@ -206,7 +206,8 @@ def _as_file(
         return path, _signature.parameters_of(model.forward)
     if inputs or kwarg_inputs or dynamic_shapes:
         raise InvalidArgumentError(
-            "inputs, kwarg_inputs and dynamic_shapes go with a module; an exported program has its own"
+            "inputs, kwarg_inputs and dynamic_shapes go with a module; an exported program has "
+            "its own"
         )
     if torch is not None and isinstance(model, torch.export.ExportedProgram):
         _save(model, path)
@@ -226,8 +227,8 @@ def _save(program: Any, path: str) -> None:
         torch.export.save(program, path)
     except Exception as error:
         raise ExportError(
-            f"PyTorch could not save the exported program: {_first_line(error)}. Types of its inputs "
-            "and outputs must be registered with torch.export under a serialized_type_name"
+            f"PyTorch could not save the exported program: {_first_line(error)}. Types of its "
+            "inputs and outputs must be registered with torch.export under a serialized_type_name"
         ) from error
 
 
@@ -281,7 +282,8 @@ def _examples(values: Any) -> Any:
 
 
 def _dynamic_shapes(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """torch.export's dynamic_shapes for those that are Inputs with ranges; None if there are none."""
+    """torch.export's dynamic_shapes for those that are Inputs with ranges; None if there are
+    none."""
     import torch
 
     pytree = torch.utils._pytree
@@ -301,8 +303,9 @@ def _dynamic_shapes(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def _allow_smallest(program: Any, leaves: list[Any]) -> None:
-    """Smallest sizes of 0 and 1 as asked for. PyTorch traces a dynamic size as at least 2 and, for its
-    Dim.DYNAMIC, leaves it there; for a named Dim it then takes the given minimum, as done here."""
+    """Smallest sizes of 0 and 1 as asked for. PyTorch traces a dynamic size as at least 2 and, for
+    its Dim.DYNAMIC, leaves it there; for a named Dim it then takes the given minimum, as done
+    here."""
     import torch
     from torch.utils._sympy.value_ranges import ValueRanges
 

@@ -22,8 +22,8 @@ class TensorInfo:
 
     ``shape``: a number, the name of a symbolic size ("s0"), or None for a size computed from
     others. ``ranges``: (smallest, largest) size of each dimension; largest None: unbounded.
-    ``dtype``: "f32", "bf16", "i64", "bool", ... ``mutates``: of an output that is the new content of
-    an input, that input's index.
+    ``dtype``: "f32", "bf16", "i64", "bool", ... ``mutates``: of an output that is the new content
+    of an input, that input's index.
     """
 
     name: str
@@ -222,4 +222,6 @@ class Engine:
 
     def _wrong_names(self, what: str, feeds: Mapping[str, Any]) -> InvalidArgumentError:
         wanted = ", ".join(map(str, self.inputs))
-        return InvalidArgumentError(f"{what}: given {', '.join(feeds) or 'none'}, expected {wanted}")
+        return InvalidArgumentError(
+            f"{what}: given {', '.join(feeds) or 'none'}, expected {wanted}"
+        )

@@ -1,4 +1,5 @@
-"""The exceptions of tenon. Each is also what Python itself would raise, where there is such a thing."""
+"""The exceptions of tenon. Each is also what Python itself would raise, where there is such a
+thing."""
 
 from __future__ import annotations
 
@@ -108,9 +109,7 @@ _BY_CODE = {
 }
 
 
-def from_status(
-    code: str, texts: list[str], raised: BaseException | None
-) -> BaseException:
+def from_status(code: str, texts: list[str], raised: BaseException | None) -> BaseException:
     """The exception of a C status: its message, then its notes. An exception that a callback raised
     stays what it is, with the texts as its notes."""
     if raised is None:
@@ -125,8 +124,6 @@ def from_array(name: str, raised: Exception) -> Exception:
     lines = str(raised).splitlines() or [type(raised).__name__]
     if isinstance(raised, TypeError):
         return TypeError(f"input {name}: {lines[0]}")
-    error = InvalidArgumentError(
-        f"input {name}: {lines[0]}; expected a dense array in host memory"
-    )
+    error = InvalidArgumentError(f"input {name}: {lines[0]}; expected a dense array in host memory")
     error.__cause__ = raised
     return error

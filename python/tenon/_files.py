@@ -17,7 +17,9 @@ def write_file(path: Union[str, "os.PathLike[str]"], source: IO[bytes]) -> None:
             while target.tell() < size:
                 chunk = os.pread(source.fileno(), 1 << 24, target.tell())
                 if not chunk:
-                    raise OSError(f"the engine file became shorter: {target.tell()} of {size} bytes")
+                    raise OSError(
+                        f"the engine file became shorter: {target.tell()} of {size} bytes"
+                    )
                 target.write(chunk)
             target.flush()
             os.fsync(target.fileno())

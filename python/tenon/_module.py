@@ -28,8 +28,8 @@ class Module:
     Raises TypeError for wrong arguments (missing, unknown, of another structure), and what
     :meth:`tenon.Engine.run` raises.
 
-    ``engine``: the :class:`tenon.Engine`. ``report``: what runs where and why, as compile() found it;
-    None for a module that was loaded.
+    ``engine``: the :class:`tenon.Engine`. ``report``: what runs where and why, as compile() found
+    it; None for a module that was loaded.
     """
 
     engine: Engine
@@ -72,8 +72,8 @@ def load(path: Path, *, threads: int = 0, **options: Any) -> Module:
     """Opens an engine file as a module that is called like the one it was compiled from.
 
     Works without PyTorch, unless the engine leaves operators to it. ``threads`` and ``options`` are
-    those of :class:`tenon.Engine`, with the same errors; besides, InvalidArgumentError for an engine
-    that was not made by :func:`tenon.compile` (:class:`tenon.Engine` runs any).
+    those of :class:`tenon.Engine`, with the same errors; besides, InvalidArgumentError for an
+    engine that was not made by :func:`tenon.compile` (:class:`tenon.Engine` runs any).
     """
     engine = Engine(path, threads=threads, **options)
     module = make_module(engine, None)
@@ -88,9 +88,9 @@ class _Missing:
 class _Call:
     """From arguments to the engine's inputs and back.
 
-    Nearly all models take one tensor per argument and give a tensor or a flat structure of them: then
-    a call binds arguments by position or by name and is done. Everything else takes the general way
-    over the structures' specs.
+    Nearly all models take one tensor per argument and give a tensor or a flat structure of them:
+    then a call binds arguments by position or by name and is done. Everything else takes the
+    general way over the structures' specs.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -187,8 +187,8 @@ class _Call:
         default = defaults[name] or {}
         if "value" not in default or not _is_same(value, default["value"]):
             raise TypeError(
-                f"argument {name}: given {type(value).__name__}, but the model was compiled without "
-                "it: pass it to tenon.compile() too"
+                f"argument {name}: given {type(value).__name__}, but the model was compiled "
+                "without it: pass it to tenon.compile() too"
             )
 
     # ---- the run ---------------------------------------------------------------------------------
@@ -211,7 +211,9 @@ class _Call:
             self.write(arrays, inputs)
         if self.is_tensor:
             return arrays[self.results[0]]
-        return _tree.unflatten(self.out_spec, iter([self.leaf(e, arrays, leaves) for e in self.outputs]))
+        return _tree.unflatten(
+            self.out_spec, iter([self.leaf(e, arrays, leaves) for e in self.outputs])
+        )
 
     def detach(self, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         if not self.has_warned:

@@ -8,7 +8,8 @@ from typing import Any
 
 class Report:
     """The fate of every node of a model, as docs/report.md describes it. ``print()`` shows it as
-    text; ``data`` is the parsed JSON, ``nodes`` its nodes, ``fallbacks`` those that PyTorch runs."""
+    text; ``data`` is the parsed JSON, ``nodes`` its nodes, ``fallbacks`` those that PyTorch runs.
+    """
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.data = data

@@ -63,7 +63,7 @@ def _op_name(name: str, item: object) -> str:
 
 
 def _ranges(name: str, value: object) -> str:
-    """"s0=1:8,s1=1:512", or {"s0": (1, 8)}."""
+    """A text "s0=1:8,s1=1:512", or a dict {"s0": (1, 8)}."""
     if isinstance(value, str):
         return value
     if not isinstance(value, Mapping):

@@ -3,8 +3,8 @@
     rep = tenon.onnx_backend.prepare(model)    # an onnx.ModelProto
     outputs = rep.run([x])
 
-What the library cannot read or compile is refused: today that is every ONNX model, because it has no
-reader for them yet. The backend asks the library itself, so the reader needs nothing here.
+What the library cannot read or compile is refused: today that is every ONNX model, because it has
+no reader for them yet. The backend asks the library itself, so the reader needs nothing here.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class TenonRep(BackendRep):
             raise TypeError(f"run() takes no argument {next(iter(kwargs))!r}")
         names = [info.name for info in self.engine.inputs]
         if len(inputs) != len(names):
-            raise TypeError(f"given {len(inputs)} inputs, expected {len(names)}: {', '.join(names)}")
+            raise TypeError(
+                f"given {len(inputs)} inputs, expected {len(names)}: {', '.join(names)}"
+            )
         return tuple(self.engine.run(dict(zip(names, inputs))).values())
 
 
@@ -67,8 +69,8 @@ class TenonBackend(Backend):
                 _core.compile_file(_saved(model, folder), engine, options, None, None)
             except Error as error:
                 raise UnsupportedError(
-                    "tenon cannot compile this ONNX model; it reads .pt2 files of torch.export, and "
-                    f"ONNX models where its library has a reader for them: {error}"
+                    "tenon cannot compile this ONNX model; it reads .pt2 files of torch.export, "
+                    f"and ONNX models where its library has a reader for them: {error}"
                 ) from error
             return TenonRep(Engine(engine))
 

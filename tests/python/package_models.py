@@ -43,7 +43,8 @@ def assert_close(seen, wanted, limit=1e-5):
 
 
 def run_without_torch(script, *args):
-    """Runs Python code in a fresh process in which importing torch fails; returns what it prints."""
+    """Runs Python code in a fresh process in which importing torch fails; returns what it
+    prints."""
     guard = (
         "import sys\n"
         "class Guard:\n"

@@ -1,5 +1,5 @@
-"""Small transformers of many architectures through tenon.compile: whatever tenon does not compute runs
-in PyTorch, and the results are PyTorch's. Weights are random and seeded.
+"""Small transformers of many architectures through tenon.compile: whatever tenon does not compute
+runs in PyTorch, and the results are PyTorch's. Weights are random and seeded.
 
 ctest: standard timeout=600
 """
@@ -12,10 +12,14 @@ import transformers
 
 import tenon
 
-SMALL = dict(vocab_size=99, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64)
+SMALL = dict(
+    vocab_size=99, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
+)
 TEXT = dict(SMALL, max_position_embeddings=64)
 GROUPED = dict(TEXT, num_key_value_heads=2)
-IMAGE = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, image_size=32)
+IMAGE = dict(
+    hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64, image_size=32
+)
 LIMIT = 1e-4
 
 # name: (model class, configuration class, its arguments)
@@ -41,7 +45,9 @@ ARCHITECTURES = {
     "distilbert": (
         "DistilBertModel",
         "DistilBertConfig",
-        dict(vocab_size=99, dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=64),
+        dict(
+            vocab_size=99, dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=64
+        ),
     ),
     "electra": ("ElectraModel", "ElectraConfig", dict(TEXT, embedding_size=16)),
     "gemma": ("GemmaForCausalLM", "GemmaConfig", dict(GROUPED, head_dim=8)),
@@ -117,7 +123,10 @@ def main():
                 compiled = tenon.compile(model, kwarg_inputs=inputs)
                 worst = compare(compiled(**inputs), model(**inputs))
             fallbacks = sorted({node["op"] for node in compiled.report.fallbacks})
-            print(f"ok      {name}: {worst:.1e}, in PyTorch: {', '.join(fallbacks) or 'none'}", flush=True)
+            print(
+                f"ok      {name}: {worst:.1e}, in PyTorch: {', '.join(fallbacks) or 'none'}",
+                flush=True,
+            )
         except (AssertionError, tenon.Error) as failure:
             failed += 1
             print(f"FAILED  {name}: {failure}", flush=True)

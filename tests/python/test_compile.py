@@ -18,6 +18,7 @@ from package_models import DATA, Sum3, assert_close, eager, run_without_torch
 
 import tenon
 
+
 class Nested(torch.nn.Module):
     """Structures in and out, numbers and None among the results, defaults, keyword arguments."""
 
@@ -26,7 +27,12 @@ class Nested(torch.nn.Module):
         y = x * scale + first
         if offset is not None:
             y = y + offset
-        return {"sums": (y, [second - x, None, scale]), "rows": x.shape[0], "flag": flag, "again": y}
+        return {
+            "sums": (y, [second - x, None, scale]),
+            "rows": x.shape[0],
+            "flag": flag,
+            "again": y,
+        }
 
 
 class GiveTree(unittest.TestCase):
@@ -60,13 +66,29 @@ class GiveTree(unittest.TestCase):
             ((x,), {}, "argument tree is missing: the model takes x, tree, scale"),
             ((x, tree), {"scale": 4}, "argument scale: given 4, but the model was compiled for 3"),
             ((x, tree), {"scale": 3.0}, "given 3.0, but the model was compiled for 3"),
-            ((x, tree), {"flag": False}, "argument flag: given bool, but the model was compiled without"),
+            (
+                (x, tree),
+                {"flag": False},
+                "argument flag: given bool, but the model was compiled without",
+            ),
             ((x, tree), {"other": 1}, "no argument is named 'other'"),
             ((x, tree), {"x": x}, "argument x is given twice"),
             ((x, tree, 3, None, True, 1), {}, "given 6 positional arguments, expected at most 5"),
-            ((x, {"pair": (x,)}), {}, "argument tree['pair']: given a tuple of 1 items, expected 2 items"),
-            ((x, {"pair": [x, x]}), {}, "argument tree['pair']: given a list of 2 items, expected a tuple"),
-            ((x, {"par": (x, x)}), {}, "argument tree: given a dict with the keys par, expected the keys"),
+            (
+                (x, {"pair": (x,)}),
+                {},
+                "argument tree['pair']: given a tuple of 1 items, expected 2 items",
+            ),
+            (
+                (x, {"pair": [x, x]}),
+                {},
+                "argument tree['pair']: given a list of 2 items, expected a tuple",
+            ),
+            (
+                (x, {"par": (x, x)}),
+                {},
+                "argument tree: given a dict with the keys par, expected the keys",
+            ),
             ((x, x), {}, "argument tree: given a Tensor, expected a dict"),
         ]
         for args, kwargs, part in cases:
@@ -135,7 +157,9 @@ class Kinds(unittest.TestCase):
         assert_close(torch.from_numpy(seen), self.wanted)
 
     def test_inputs_described(self):
-        ranged = tenon.Input(min_shape=(1, 8), opt_shape=(4, 8), max_shape=(6, 8), dtype=torch.float32)
+        ranged = tenon.Input(
+            min_shape=(1, 8), opt_shape=(4, 8), max_shape=(6, 8), dtype=torch.float32
+        )
         compiled = tenon.compile(self.module, [ranged, ranged, ranged])
         self.assertEqual(compiled.engine.inputs[2].ranges, ((1, 6), (8, 8)))
         for count in (1, 5, 6):
@@ -153,7 +177,10 @@ class Kinds(unittest.TestCase):
             ({"min_shape": (1,)}, "max_shape is missing"),
             ({"min_shape": (4,), "max_shape": (2,)}, "expected one rank and min <= opt <= max"),
             ({"min_shape": (4, 1), "max_shape": (4,)}, "expected one rank"),
-            ({"shape": (1,), "dtype": "float17"}, "dtype 'float17' is not known; there are float64"),
+            (
+                {"shape": (1,), "dtype": "float17"},
+                "dtype 'float17' is not known; there are float64",
+            ),
         ):
             with self.assertRaises(tenon.InvalidArgumentError) as caught:
                 tenon.Input(**arguments)
@@ -304,14 +331,30 @@ class Settings(unittest.TestCase):
 
     def test_refused(self):
         wrong = tenon.InvalidArgumentError
-        self.refuse(wrong, "unknown setting 'min_blok_size'; the nearest is 'min_block_size'", min_blok_size=2)
+        self.refuse(
+            wrong,
+            "unknown setting 'min_blok_size'; the nearest is 'min_block_size'",
+            min_blok_size=2,
+        )
         self.refuse(wrong, "the nearest is 'executed_ops'", torch_executed_ops=["aten::add"])
-        self.refuse(tenon.UnsupportedError, "setting precision has no meaning in this version", precision="bf16")
-        self.refuse(TypeError, "setting min_block_size: given [1] (list), expected an int", min_block_size=[1])
-        self.refuse(TypeError, "setting require_full_compilation: given 1 (int)", require_full_compilation=1)
+        self.refuse(
+            tenon.UnsupportedError,
+            "setting precision has no meaning in this version",
+            precision="bf16",
+        )
+        self.refuse(
+            TypeError,
+            "setting min_block_size: given [1] (list), expected an int",
+            min_block_size=[1],
+        )
+        self.refuse(
+            TypeError, "setting require_full_compilation: given 1 (int)", require_full_compilation=1
+        )
         self.refuse(TypeError, "setting executed_ops: given {} (dict)", executed_ops={})
         self.refuse(TypeError, "setting ranges['s0']: given 3", ranges={"s0": 3})
-        self.refuse(TypeError, "setting target: given {'cpu'} (set), expected a str", target={"cpu"})
+        self.refuse(
+            TypeError, "setting target: given {'cpu'} (set), expected a str", target={"cpu"}
+        )
         self.refuse(TypeError, "progress: given a int", progress=3)
         self.refuse(wrong, "target", target="tpu:v1")
         self.refuse(tenon.NotFoundError, "aten::nothing", executed_ops="aten::nothing")
@@ -359,7 +402,9 @@ class Settings(unittest.TestCase):
             tenon.compile(self.module, self.tensors, progress=fail)
 
     def test_report(self):
-        report = tenon.compile(self.module, self.tensors, dryrun=True, executed_ops=[torch.ops.aten.mul])
+        report = tenon.compile(
+            self.module, self.tensors, dryrun=True, executed_ops=[torch.ops.aten.mul]
+        )
         self.assertIsInstance(report, tenon.Report)
         self.assertEqual([node["op"] for node in report.fallbacks], ["aten::mul.Tensor"])
         text = str(report)

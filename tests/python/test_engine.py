@@ -120,17 +120,33 @@ class Small(unittest.TestCase):
         x = numpy.ones((4, 8), "f4")
         good = {"x": x, "y": x, "z": x}
         cases = [
-            ({"x": x, "y": x}, tenon.InvalidArgumentError, "input z is missing: given x, y, expected"),
+            (
+                {"x": x, "y": x},
+                tenon.InvalidArgumentError,
+                "input z is missing: given x, y, expected",
+            ),
             ({**good, "w": x}, tenon.InvalidArgumentError, "no input is named 'w'"),
             ({**good, "y": x.astype("f8")}, ValueError, "input y: f32[s0, 8]: given dtype f64"),
             ({**good, "y": x[0]}, ValueError, "input y: f32[s0, 8]: given rank 1, expected 2"),
             ({**good, "y": x[:, :7]}, ValueError, "given shape [4, 7]"),
             ({**good, "z": x[:2]}, ValueError, "input z: dimension 0 is 2, expected 4"),
-            ({n: numpy.ones((17, 8), "f4") for n in good}, tenon.OutOfRangeError, "17, expected 1 to 16"),
-            ({**good, "z": [1, 2]}, TypeError, "input z: expected an array with __dlpack__, not list"),
+            (
+                {n: numpy.ones((17, 8), "f4") for n in good},
+                tenon.OutOfRangeError,
+                "17, expected 1 to 16",
+            ),
+            (
+                {**good, "z": [1, 2]},
+                TypeError,
+                "input z: expected an array with __dlpack__, not list",
+            ),
             ({**good, "z": x.astype(object)}, ValueError, "input z: "),
             ({**good, "z": x.astype(">f4")}, ValueError, "; expected a dense array in host memory"),
-            ({**good, "z": torch.ones(4, 8, device="meta")}, ValueError, "input z: Cannot pack tensors on meta; expe"),
+            (
+                {**good, "z": torch.ones(4, 8, device="meta")},
+                ValueError,
+                "input z: Cannot pack tensors on meta; expe",
+            ),
             ({**good, "z": torch.ones(4, 8).to_sparse()}, ValueError, "input z: "),
         ]
         symbol = self.engine.inputs[0].shape[0]
@@ -170,7 +186,9 @@ class State(unittest.TestCase):
         engine = tenon.Engine("counter.tenon")
         self.assertTrue(engine.has_state)
         feeds = {
-            info.name: numpy.ones([2 if s is None or isinstance(s, str) else s for s in info.shape], "f4")
+            info.name: numpy.ones(
+                [2 if s is None or isinstance(s, str) else s for s in info.shape], "f4"
+            )
             for info in engine.inputs
         }
         first = engine.run(feeds)

@@ -17,7 +17,9 @@ seen_pointers = []
 
 
 @torch.library.custom_op("tenontest::scale_add", mutates_args=())
-def scale_add(x: torch.Tensor, y: torch.Tensor, *, factor: float = 2.0, bias: int = 1) -> torch.Tensor:
+def scale_add(
+    x: torch.Tensor, y: torch.Tensor, *, factor: float = 2.0, bias: int = 1
+) -> torch.Tensor:
     seen_pointers.append(x.data_ptr())
     return x * factor + y + bias
 
@@ -62,7 +64,10 @@ class Custom(torch.nn.Module):
 
 class Fallback(unittest.TestCase):
     def test_custom_operators(self):
-        for dims in (None, {"x": {0: torch.export.Dim.DYNAMIC}, "y": {0: torch.export.Dim.DYNAMIC}}):
+        for dims in (
+            None,
+            {"x": {0: torch.export.Dim.DYNAMIC}, "y": {0: torch.export.Dim.DYNAMIC}},
+        ):
             x, y = torch.randn(4, 5), torch.randn(4, 5)
             compiled = tenon.compile(Custom().eval(), [x, y], dynamic_shapes=dims)
             ops = {call["op"] for call in compiled.engine.calls}
@@ -186,8 +191,14 @@ class Fallback(unittest.TestCase):
         import subprocess
         import sys
 
-        script = "import torch, tenon\ntry: tenon.load('unknown.tenon')\nexcept tenon.Error as e: print(e)"
-        printed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
+        script = (
+            "import torch, tenon\n"
+            "try: tenon.load('unknown.tenon')\n"
+            "except tenon.Error as error: print(error)\n"
+        )
+        printed = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True
+        ).stdout
         self.assertIn("PyTorch has no such operator here; import the package", printed)
 
     def test_nothing_may_fall_back(self):
@@ -197,7 +208,11 @@ class Fallback(unittest.TestCase):
     def test_chosen_operators(self):
         x = [torch.rand(3, 8) for _ in range(3)]
         module = Sum3().eval()
-        for ops in ("aten::mul", ["aten::mul.Tensor"], [torch.ops.aten.mul.Tensor, torch.ops.aten.linear]):
+        for ops in (
+            "aten::mul",
+            ["aten::mul.Tensor"],
+            [torch.ops.aten.mul.Tensor, torch.ops.aten.linear],
+        ):
             compiled = tenon.compile(module, x, executed_ops=ops)
             self.assertGreaterEqual(len(compiled.engine.calls), 1)
             assert_close(eager(compiled, *x), eager(module, *x))

@@ -1,5 +1,5 @@
-"""Every small end-to-end model through tenon.compile: within the bounds of tests/e2e/run.py, at every
-shape, as a torch module (dialect train) and as an exported program (dialect core).
+"""Every small end-to-end model through tenon.compile: within the bounds of tests/e2e/run.py, at
+every shape, as a torch module (dialect train) and as an exported program (dialect core).
 
 ctest: standard timeout=1800
 """

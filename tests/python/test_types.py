@@ -9,5 +9,8 @@ import subprocess
 import sys
 
 root = pathlib.Path(os.environ["TENON_TESTS"]).parent
-done = subprocess.run([sys.executable, "-m", "mypy", "python/tenon", "--cache-dir", os.path.abspath("cache")], cwd=root)
+done = subprocess.run(
+    [sys.executable, "-m", "mypy", "python/tenon", "--cache-dir", os.path.abspath("cache")],
+    cwd=root,
+)
 sys.exit(done.returncode)

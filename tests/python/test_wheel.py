@@ -1,5 +1,5 @@
-"""`pip wheel` builds one wheel for the stable ABI without PyTorch; installed in a fresh environment it
-runs an engine and compiles; the runtime-only wheel runs, and says what it lacks.
+"""`pip wheel` builds one wheel for the stable ABI without PyTorch; installed in a fresh environment
+it runs an engine and compiles; the runtime-only wheel runs, and says what it lacks.
 
 The builds take CMake and Ninja of the system and scikit-build-core of this environment, so that
 nothing is fetched.
@@ -23,7 +23,10 @@ USE = """
 import sys, numpy, tenon
 assert tenon.__file__.startswith(sys.prefix), tenon.__file__
 engine = tenon.Engine(sys.argv[1])
-feeds = {i.name: numpy.ones([2 if isinstance(s, str) else s for s in i.shape], "f4") for i in engine.inputs}
+feeds = {
+    info.name: numpy.ones([2 if isinstance(size, str) else size for size in info.shape], "f4")
+    for info in engine.inputs
+}
 print(sum(float(a.sum()) for a in engine.run(feeds).values()))
 try:
     tenon.compile(sys.argv[2], codegen="none").save("again.tenon")
@@ -79,7 +82,11 @@ make_source()
 run(os.environ["TENON"], "compile", COUNTER, "-o", "counter.tenon")
 full = run(make_environment("full"), "-c", USE, "counter.tenon", COUNTER).splitlines()
 runtime = run(
-    make_environment("runtime", "-Ccmake.define.TENON_RT_ONLY=ON"), "-c", USE, "counter.tenon", COUNTER
+    make_environment("runtime", "-Ccmake.define.TENON_RT_ONLY=ON"),
+    "-c",
+    USE,
+    "counter.tenon",
+    COUNTER,
 ).splitlines()
 print(full, runtime, sep="\n")
 assert full[1:] == ["compiled", "no torch"], full
