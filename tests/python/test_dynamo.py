@@ -265,8 +265,11 @@ class Results(Case):
         self.check(function, (torch.randn(4, 3),))
 
     def test_order_in_memory(self):
-        self.check(lambda x: (x.T + 1, x.permute(2, 0, 1).exp().transpose(0, 1)) if x.dim() == 3
-                   else x.T + 1, (torch.randn(2, 3, 4),))
+        def function(x):
+            turned = x.permute(2, 0, 1)
+            return turned + 1, turned.exp().transpose(0, 1), x.mT * 2
+
+        self.check(function, (torch.randn(2, 3, 4),))
 
     def test_none_and_numbers(self):
         self.check(

@@ -66,9 +66,12 @@ def make_environment(name, *options):
     run(*pip, "wheel", "./source", "--no-build-isolation", "--no-deps", "-w", name, *options)
     (wheel,) = pathlib.Path(name).glob("*.whl")
     assert "-cp39-abi3-" in wheel.name, wheel.name
-    names = zipfile.ZipFile(wheel).namelist()
+    archive = zipfile.ZipFile(wheel)
+    names = archive.namelist()
     assert "tenon/_core.abi3.so" in names and "tenon/py.typed" in names, names
     assert not any(name.endswith((".c", ".h", ".a")) for name in names), names
+    (entries,) = (archive.read(name) for name in names if name.endswith("/entry_points.txt"))
+    assert b"[torch_dynamo_backends]\ntenon = tenon.dynamo:backend" in entries.strip(), entries
     venv.create(f"{name}/venv", with_pip=False, symlinks=True)
     (packages,) = pathlib.Path(name, "venv", "lib").glob("python*/site-packages")
     run(*pip, "install", "--no-deps", "--target", packages, wheel)
