@@ -72,12 +72,10 @@ def make_llama():
 
 
 def check_steps(engine):
-    """Scatters write in place, and no step writes as much as a cache holds."""
+    """No step writes as much as a cache holds."""
     description = json.loads(tenon("inspect", engine, "--json"))
     cache_bytes = max(state["bytes"] for state in description["states"])
     for number, step in enumerate(description["steps"]):
-        if step["name"].startswith("k::scatter") and not step["in_place"]:
-            raise Failure(f"step {number} ({step['name']}) is not in place")
         if step["bytes_written"] >= cache_bytes:
             raise Failure(
                 f"step {number} ({step['name']}) writes {step['bytes_written']} bytes, expected "
