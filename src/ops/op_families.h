@@ -20,10 +20,12 @@
     X(create)                                                                                      \
     X(cast)                                                                                        \
     X(index)                                                                                       \
+    X(bag)                                                                                         \
     X(scatter)                                                                                     \
     X(fold)                                                                                        \
     X(search)                                                                                      \
     X(linear)                                                                                      \
+    X(matrix)                                                                                      \
     X(distance)                                                                                    \
     X(recurrent)                                                                                   \
     X(experts)                                                                                     \

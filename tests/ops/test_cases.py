@@ -187,7 +187,7 @@ class Case:
             return []
         if isinstance(results, torch.Tensor):
             return [results]
-        return list(results)
+        return list(results)[:int(self.flags.get("results", 9))]
 
     def dim_text(self, spec_index, d, dim, rank, mode):
         """One dim of an input in a dynamic graph."""
