@@ -40,6 +40,8 @@ static const conv_case cases[] = {
     {"line", 2, 1, 40, 48, 32, 1, 1, 5, 1, 1, 0, 2, 0, 2, 1, 1, false, false, 0},
     {"large_kernel", 1, 4, 4, 32, 32, 1, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, false, false, 0},
     {"passes", 1, 7, 7, 160, 32, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, false, false, 0},
+    {"point_panels", 1, 7, 9, 64, 763, 1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, false, false, 0},
+    {"stride_panels", 2, 9, 9, 40, 768, 1, 1, 1, 2, 2, 0, 0, 0, 0, 1, 1, false, false, 0},
     {"depthwise", 2, 9, 30, 24, 24, 24, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, false, false, 0},
     {"depthwise_stride", 1, 11, 12, 37, 37, 37, 5, 5, 2, 2, 2, 2, 2, 2, 1, 1, false, false, 3},
     {"depthwise_dynamic", 1, 1, 1, 20, 20, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, true, false, 0},

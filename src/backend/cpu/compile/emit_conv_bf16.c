@@ -11,6 +11,10 @@
  * 1x1 convolutions read their input in place. With few channels (a first layer), padding every tap
  * to 32 would multiply the work; there the pixels of a window row are laid out one after the other
  * and count as one tap.
+ *
+ * Where k is so short that tiles take it in one pass, storing takes as long as computing. There a
+ * task is several panels, so that neighbouring channels are stored soon after each other, and the
+ * results of a block are stored while the tiles compute the next one.
  */
 #include <assert.h>
 
@@ -18,7 +22,10 @@
 
 enum {
     BAND_PIXELS = 512,     /* wanted: a few blocks of rows, so that the copied border is small */
+    ONE_PASS_PIXELS = 224, /* the same where k is short: whole blocks of 32 */
     UNKNOWN_BAND_ROWS = 8, /* where the image's size is a symbol */
+    TASK_PANELS = 8,       /* at most, where k is short, ... */
+    WANTED_TASKS = 12,     /* ... as long as there are so many tasks */
 };
 
 typedef enum layout { IN_PLACE, PIXELS, WINDOWS } layout;
@@ -34,6 +41,8 @@ typedef struct conv {
     int64_t phases_h, phases_w;     /* planes */
     int64_t reach_h, reach_w;       /* rows and columns of a plane beyond those of the band */
     int64_t steps, panels, band_rows;
+    bool is_one_pass;    /* tiles take all steps at once */
+    int64_t task_panels; /* divides panels */
     const tn_sym *plane_w, *bands;
 } conv;
 
@@ -112,13 +121,22 @@ static void choose_band(conv *v) {
         const int64_t row_bytes =
             width * v->padded * v->phases_h * v->phases_w * 2 * (v->has_tiles ? 1 : 2);
         const int64_t fitting = (int64_t)v->cg->target->l2_bytes / 2 / row_bytes - v->reach_h;
-        int64_t rows = ceildiv(BAND_PIXELS, width);
+        int64_t rows =
+            ceildiv(v->is_one_pass && v->layout == IN_PLACE ? ONE_PASS_PIXELS : BAND_PIXELS, width);
         if (v->layout != IN_PLACE)
             rows = smaller(rows, fitting);
         rows = smaller(rows < 1 ? 1 : rows, height);
         v->band_rows = ceildiv(height, ceildiv(height, rows));
     }
     v->bands = tn_sym_ceildiv(v->cg->syms, spec->out_h, tn_sym_const(v->cg->syms, v->band_rows));
+}
+
+static void choose_task_panels(conv *v) {
+    const int64_t bands = tn_sym_const_or(v->bands, 1);
+    v->task_panels = 1;
+    for (int64_t count = 2; v->is_one_pass && count <= TASK_PANELS; count++)
+        if (v->panels % count == 0 && bands * v->panels / count >= WANTED_TASKS)
+            v->task_panels = count;
 }
 
 static void choose(conv *v) {
@@ -143,10 +161,13 @@ static void choose(conv *v) {
         v->reach_w = 0;
     }
     v->steps = spec->kernel_h * v->taps_w * v->padded / TN_BF16_STEP;
+    v->is_one_pass = v->has_tiles && v->steps <= TN_BF16_MOST_STEPS;
     v->panels = ceildiv(v->out_channels, TN_BF16_PANEL);
     v->plane_w = tn_sym_addi(syms, spec->out_w, v->reach_w);
     if (v->plane_w)
         choose_band(v);
+    if (v->bands)
+        choose_task_panels(v);
 }
 
 /* ---- text -------------------------------------------------------------------------------------
@@ -261,8 +282,10 @@ static void print_copy(const conv *v) {
 static void print_task(const conv *v) {
     tn_cg *cg = v->cg;
     const tn_conv_spec *spec = v->spec;
-    tn_cg_line(cg, "const int64_t panel = task %% %lld;", (long long)v->panels);
-    tn_cg_line(cg, "const int64_t band_and_group = task / %lld;", (long long)v->panels);
+    const int64_t panel_tasks = v->panels / v->task_panels;
+    tn_cg_line(cg, "const int64_t panel = task %% %lld * %lld;", (long long)panel_tasks,
+               (long long)v->task_panels);
+    tn_cg_line(cg, "const int64_t band_and_group = task / %lld;", (long long)panel_tasks);
     tn_cg_line(cg, "const int64_t group = band_and_group %% %lld;", (long long)spec->groups);
     tn_cg_line(cg, "const int64_t band = band_and_group / %lld %% %s;", (long long)spec->groups,
                tn_cg_sym(cg, v->bands));
@@ -287,6 +310,35 @@ static void print_task(const conv *v) {
                (long long)v->out_channels);
 }
 
+/* All steps of one block of 32 pixels and one panel after the other, storing one behind. */
+static void print_one_pass(const conv *v, const char *a, const char *row, int64_t band_pixels) {
+    tn_cg *cg = v->cg;
+    const int64_t blocks = band_pixels > 0 ? ceildiv(band_pixels, 32) : TN_BF16_BLOCK / 32;
+    const long long lines = (long long)ceildiv(32, blocks);
+    const long long panels = (long long)v->task_panels;
+    tn_cg_line(cg, "const char *next = (const char *)(b + %lld * PANEL);", panels);
+    tn_cg_line(cg, "const int64_t blocks = (pixel_count + 31) / 32 * %lld;", panels);
+    tn_cg_line(cg, "for (int64_t i = 0; i <= blocks; i++) {");
+    tn_cg_line(cg, "if (i < blocks) {");
+    tn_cg_line(cg, "const int64_t pixel = i / %lld * 32, missing = pixel_count - pixel;", panels);
+    tn_cg_line(cg, "tn_amx_multiply(%s + pixel * %s, %s, missing < 32 ? missing : 32, %s,", a, row,
+               row, v->layout == IN_PLACE ? "NULL" : "offsets");
+    tn_cg_line(cg,
+               "                b + i %% %lld * PANEL, STEPS, c + i %% 2 * 1024, 1, next, %lld);",
+               panels, lines);
+    tn_cg_line(cg, "next += STEPS * %lld;", lines * 64);
+    tn_cg_close(cg, "");
+    tn_cg_line(cg, "if (i > 0) {");
+    tn_cg_line(cg, "const int64_t done = i - 1, pixel = done / %lld * 32;", panels);
+    tn_cg_line(cg, "const int64_t missing = pixel_count - pixel, channel = done %% %lld * 32;",
+               panels);
+    tn_cg_line(cg, "%s_store(buf, sym, image, first_y, pixel, missing < 32 ? missing : 32,",
+               v->spec->name);
+    tn_cg_line(cg, "    o + channel, left - channel, c + done %% 2 * 1024);");
+    tn_cg_close(cg, "");
+    tn_cg_close(cg, "");
+}
+
 /* The band as a matrix product, a block of pixels at a time. */
 static void print_product(const conv *v) {
     tn_cg *cg = v->cg;
@@ -302,6 +354,10 @@ static void print_product(const conv *v) {
     }
     tn_cg_line(cg, "const int64_t pixel_count = (rows - 1) * %s + %s;", tn_cg_sym(cg, v->plane_w),
                tn_cg_sym(cg, spec->out_w));
+    if (v->is_one_pass) {
+        print_one_pass(v, a, row, band_pixels);
+        return;
+    }
     tn_cg_line(cg, "for (int64_t pixel = 0; pixel < pixel_count; pixel += %d) {", TN_BF16_BLOCK);
     tn_cg_line(cg,
                "const int64_t missing = pixel_count - pixel, pixels = missing < %d ? missing : %d;",
@@ -331,7 +387,10 @@ static void print_kernel(const conv *v, const char *line_elems) {
     const bool is_in_place = v->layout == IN_PLACE;
     tn_cg_function function;
     tn_cg_begin_function(cg, &function, tn_cg_kernel_signature(cg, v->spec->name));
-    if (v->has_tiles)
+    if (v->is_one_pass)
+        tn_cg_line(cg, "enum { STEPS = %lld, PANEL = STEPS * TN_BF16_STEP * TN_BF16_PANEL };",
+                   (long long)v->steps);
+    else if (v->has_tiles)
         tn_cg_line(
             cg, "enum { STEPS = %lld, PASS = %lld }; /* of k: a pass of b stays in L1 beside c */",
             (long long)v->steps, (long long)tn_bf16_pass_steps(v->steps));
@@ -384,7 +443,8 @@ tn_status tn_emit_conv_bf16(tn_cg *cg, const tn_conv_spec *spec, tn_cg_kernel *o
         "/* %lldx%lld convolution of bf16, %lld to %lld channels; a task is %lld output rows by",
         (long long)spec->kernel_h, (long long)spec->kernel_w, (long long)spec->in_c,
         (long long)spec->out_c, (long long)v.band_rows);
-    tn_cg_line(cg, " * 32 channels%s, input %s. */", v.has_tiles ? ", in AMX tiles" : "",
+    tn_cg_line(cg, " * %lld channels%s, input %s. */", (long long)(v.task_panels * TN_BF16_PANEL),
+               v.has_tiles ? ", in AMX tiles" : "",
                v.layout == IN_PLACE ? "in place"
                : v.layout == PIXELS ? "copied with its border"
                                     : "copied as windows");
@@ -394,7 +454,7 @@ tn_status tn_emit_conv_bf16(tn_cg *cg, const tn_conv_spec *spec, tn_cg_kernel *o
 
     tn_syms *syms = cg->syms;
     const tn_sym *tasks = tn_sym_mul(syms, spec->batch, v.bands);
-    out_kernel->task_count = tn_sym_muli(syms, tasks, spec->groups * v.panels);
+    out_kernel->task_count = tn_sym_muli(syms, tasks, spec->groups * (v.panels / v.task_panels));
     int64_t fixed = TN_BF16_BLOCK * TN_BF16_PANEL * (int64_t)sizeof(float);
     const tn_sym *scratch = tn_sym_const(syms, 0);
     if (v.layout != IN_PLACE) {
