@@ -142,14 +142,13 @@ void py_view_drop(py_view *view) {
 
 bool py_is_contiguous(const DLTensor *tensor) {
     int64_t wanted = 1;
+    bool is_dense = true, is_empty = false; /* no stride of an empty tensor is wrong */
     for (int32_t d = tensor->ndim; tensor->strides && d-- > 0;) {
-        if (tensor->shape[d] == 0)
-            return true;
-        if (tensor->shape[d] != 1 && tensor->strides[d] != wanted)
-            return false;
-        wanted *= tensor->shape[d];
+        is_empty = is_empty || tensor->shape[d] == 0;
+        is_dense = is_dense && (tensor->shape[d] == 1 || tensor->strides[d] == wanted);
+        wanted *= is_dense ? tensor->shape[d] : 1;
     }
-    return true;
+    return is_dense || is_empty;
 }
 
 /* ---- lending -----------------------------------------------------------------------------------

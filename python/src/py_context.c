@@ -2,7 +2,7 @@
  *
  * run() is the path that every call takes, so what can be kept from call to call is: room for the
  * views, the table of the arrays' type. Outputs are new arrays for each run, which the engine
- * writes to directly. */
+ * writes to directly; those whose size depends on data are made after the run and copied. */
 #include <string.h>
 
 #include "py_core.h"
@@ -12,6 +12,7 @@ typedef struct py_context {
     py_session *session;
     tn_context *context;
     py_view *views; /* inputs, then outputs */
+    bool *is_late;  /* outputs: the size depends on data, so that it is known after a run only */
     Py_ssize_t input_count, output_count;
     py_exchange exchange;
     bool is_running;
@@ -39,12 +40,12 @@ static PyObject *context_new(PyTypeObject *type, PyObject *args, PyObject *keywo
     self->input_count = (Py_ssize_t)tn_engine_input_count(engine);
     self->output_count = (Py_ssize_t)tn_engine_output_count(engine);
     size_t bytes = (size_t)(self->input_count + self->output_count) * sizeof *self->views;
-    self->views = PyMem_Malloc(bytes);
-    if (!self->views) {
+    self->views = PyMem_Calloc(1, bytes);
+    self->is_late = PyMem_Calloc((size_t)self->output_count, sizeof *self->is_late);
+    if (!self->views || !self->is_late) {
         Py_DECREF(self);
         return PyErr_NoMemory();
     }
-    memset(self->views, 0, bytes);
     tn_status status = NULL;
     Py_BEGIN_ALLOW_THREADS;
     status = tn_context_create(self->session->session, &self->context);
@@ -60,6 +61,7 @@ static void context_dealloc(PyObject *object) {
     PyTypeObject *type = Py_TYPE(object);
     tn_context_destroy(self->context);
     PyMem_Free(self->views);
+    PyMem_Free(self->is_late);
     py_exchange_drop(&self->exchange);
     Py_XDECREF(self->session);
     PyObject_Free(object);
@@ -139,13 +141,10 @@ static PyObject *shape_of(const DLTensor *tensor) {
     return shape;
 }
 
-/* Makes output i and gives its memory to the context. */
-static PyObject *bind_output(py_context *self, Py_ssize_t i, const array_kind *kind) {
-    DLTensor wanted;
-    tn_status status = tn_context_get_output(self->context, (size_t)i, &wanted);
-    if (status)
-        return py_raise(status);
-    PyObject *shape = shape_of(&wanted);
+/* Makes the array of output i, of the shape that the engine says now. */
+static PyObject *make_output(py_context *self, Py_ssize_t i, const DLTensor *wanted,
+                             const array_kind *kind) {
+    PyObject *shape = shape_of(wanted);
     if (!shape)
         return NULL;
     PyObject *array = PyObject_CallFunctionObjArgs(PyTuple_GetItem(kind->makers, i), shape, NULL);
@@ -156,12 +155,70 @@ static PyObject *bind_output(py_context *self, Py_ssize_t i, const array_kind *k
         return NULL;
     }
     if (kind->has_bits)
-        name_bits(tn_dtype_from_dlpack(wanted.dtype), &view->tensor);
-    status = tn_context_set_output(self->context, (size_t)i, &view->tensor);
+        name_bits(tn_dtype_from_dlpack(wanted->dtype), &view->tensor);
+    return array;
+}
+
+/* Makes output i and gives its memory to the context; None if its size depends on data. */
+static PyObject *bind_output(py_context *self, Py_ssize_t i, const array_kind *kind) {
+    DLTensor wanted;
+    tn_status status = tn_context_get_output(self->context, (size_t)i, &wanted);
+    if (status)
+        return py_raise(status);
+    /* A size that is not known shows in the first run; later ones would show that of the last. */
+    for (int32_t d = 0; d < wanted.ndim; d++)
+        self->is_late[i] = self->is_late[i] || wanted.shape[d] < 0;
+    if (self->is_late[i]) {
+        Py_INCREF(Py_None);
+        return Py_None;
+    }
+    PyObject *array = make_output(self, i, &wanted, kind);
+    if (!array)
+        return NULL;
+    status =
+        tn_context_set_output(self->context, (size_t)i, &self->views[self->input_count + i].tensor);
     if (!status)
         return array;
     Py_DECREF(array);
     return py_raise(status);
+}
+
+/* A copy of an output whose size the run has decided. */
+static PyObject *copy_output(py_context *self, Py_ssize_t i, const array_kind *kind) {
+    DLTensor result;
+    tn_status status = tn_context_get_output(self->context, (size_t)i, &result);
+    if (status)
+        return py_raise(status);
+    PyObject *array = make_output(self, i, &result, kind);
+    if (!array)
+        return NULL;
+    const DLTensor *copy = &self->views[self->input_count + i].tensor;
+    size_t bytes = result.dtype.bits / 8u;
+    for (int32_t d = 0; d < result.ndim; d++)
+        bytes *= (size_t)result.shape[d];
+    if (bytes > 0)
+        memcpy((char *)copy->data + copy->byte_offset, result.data, bytes);
+    return array;
+}
+
+static int bind_outputs(py_context *self, PyObject *outputs, const array_kind *kind) {
+    for (Py_ssize_t i = 0; i < self->output_count; i++) {
+        PyObject *array = bind_output(self, i, kind);
+        if (!array || PyList_SetItem(outputs, i, array) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int copy_late_outputs(py_context *self, PyObject *outputs, const array_kind *kind) {
+    for (Py_ssize_t i = 0; i < self->output_count; i++) {
+        if (!self->is_late[i])
+            continue;
+        PyObject *array = copy_output(self, i, kind);
+        if (!array || PyList_SetItem(outputs, i, array) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 static PyObject *run_bound(py_context *self, PyObject *inputs, const array_kind *kind) {
@@ -172,20 +229,19 @@ static PyObject *run_bound(py_context *self, PyObject *inputs, const array_kind 
     if (status)
         return py_raise(status);
     PyObject *outputs = PyList_New(self->output_count);
-    for (Py_ssize_t i = 0; outputs && i < self->output_count; i++) {
-        PyObject *array = bind_output(self, i, kind);
-        if (!array || PyList_SetItem(outputs, i, array) != 0)
-            Py_CLEAR(outputs);
-    }
     if (!outputs)
         return NULL;
+    if (bind_outputs(self, outputs, kind) != 0) {
+        Py_DECREF(outputs);
+        return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS;
     status = tn_context_run(self->context);
     Py_END_ALLOW_THREADS;
-    if (!status)
+    if (!status && copy_late_outputs(self, outputs, kind) == 0)
         return outputs;
     Py_DECREF(outputs);
-    return py_raise(status);
+    return status ? py_raise(status) : NULL;
 }
 
 static int claim(py_context *self) {

@@ -176,17 +176,14 @@ static tn_status refuse(const tn_context *context, const char *kind, const tn_re
 }
 
 bool tn_dlpack_is_contiguous(const DLTensor *tensor) {
-    if (!tensor->strides)
-        return true;
     int64_t expected = 1;
-    for (int32_t d = tensor->ndim; d-- > 0;) {
-        if (tensor->shape[d] == 0)
-            return true;
-        if (tensor->shape[d] != 1 && tensor->strides[d] != expected)
-            return false;
-        expected *= tensor->shape[d];
+    bool is_dense = true, is_empty = false; /* no stride of an empty tensor is wrong */
+    for (int32_t d = tensor->ndim; tensor->strides && d-- > 0;) {
+        is_empty = is_empty || tensor->shape[d] == 0;
+        is_dense = is_dense && (tensor->shape[d] == 1 || tensor->strides[d] == expected);
+        expected *= is_dense ? tensor->shape[d] : 1;
     }
-    return true;
+    return is_dense || is_empty;
 }
 
 static void print_shape(tn_buf *buf, const DLTensor *tensor) {

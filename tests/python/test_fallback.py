@@ -79,6 +79,23 @@ class Fallback(unittest.TestCase):
                 x, y = torch.randn(7, 5), torch.randn(7, 5)
                 assert_close(compiled(x, y), eager(Custom(), x, y))
 
+    def test_sizes_that_depend_on_data(self):
+        class Pick(torch.nn.Module):
+            def forward(self, x):
+                mask = x > 0
+                return x[mask] * 2, mask.nonzero(), x.sum()
+
+        x = torch.randn(5, 4)
+        compiled = tenon.compile(Pick().eval(), [x])
+        # All, none, some, and some again with as many as before.
+        for value in (x.abs() + 1, -x.abs() - 1, x, -x, x.flip(0)):
+            with self.subTest(count=int((value > 0).sum())):
+                for seen, wanted in zip(compiled(value), Pick()(value), strict=True):
+                    torch.testing.assert_close(seen, wanted)
+        kept = compiled(x)[0]
+        compiled(x + 1)
+        torch.testing.assert_close(kept, x[x > 0] * 2)  # later runs leave it alone
+
     def test_operands_are_shared(self):
         class First(torch.nn.Module):
             def forward(self, x, y):
