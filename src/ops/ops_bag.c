@@ -72,7 +72,8 @@ static tn_status convert_embedding_bag(tn_cv *cv) {
         rows = tn_kb_map2(kb, TN_PRIM_MUL, rows, tn_kb_unsqueeze(kb, scale, 1));
     }
     double neutral = mode == MODE_MAX ? -(double)INFINITY : 0;
-    tn_value *count = tn_kb_full(kb, TN_I64, 1, &bags.indices->type.dims[0], 1);
+    const tn_sym *rows_dim = tn_value_size(bags.indices, 0);
+    tn_value *count = tn_kb_full(kb, TN_I64, 1, &rows_dim, 1);
     if (bags.is_counted) {
         count = tn_kb_cast(kb, bags.is_counted, TN_I64);
         rows = tn_kb_select(kb, tn_kb_unsqueeze(kb, bags.is_counted, 1), rows,
