@@ -34,7 +34,8 @@ static tn_status write_engine(tn_compilation *c, tn_pb *pb, const char *path) {
     return tn_engine_file_write(&c->env->allocator, path, &pb->program, pb->parts, pb->part_count);
 }
 
-/* One warning per operator that is left to an executor, with the reason of its first node. */
+/* One warning per operator that is left to an executor, with the source line of its first node and
+ * the reason. */
 static void warn_of_calls(const tn_compilation *c, const tn_assignment *assignment) {
     for (size_t i = 0; i < assignment->count; i++) {
         const tn_node_fate *fate = &assignment->fates[i];
@@ -48,9 +49,13 @@ static void warn_of_calls(const tn_compilation *c, const tn_assignment *assignme
             before += is_same && k < i;
             count += is_same;
         }
-        if (before == 0)
-            tn_log(c->env, TN_LOG_WARNING, "%.*s is left to an executor (%zu node%s): %s",
-                   TN_STR_ARG(fate->node->op->name), count, count == 1 ? "" : "s", fate->reason);
+        if (before > 0)
+            continue;
+        const tn_locs *locs = &fate->node->locs;
+        tn_str source = locs->count > 0 ? locs->items[0]->source : TN_STR("");
+        tn_log(c->env, TN_LOG_WARNING, "%.*s is left to an executor (%zu node%s%s%.*s): %s",
+               TN_STR_ARG(fate->node->op->name), count, count == 1 ? "" : "s",
+               source.len > 0 ? ", first at " : "", TN_STR_ARG(source), fate->reason);
     }
 }
 

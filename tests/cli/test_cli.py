@@ -176,7 +176,8 @@ class Command(unittest.TestCase):
                           "aten::relu.default", "run", "calls.tenon")
         done = tenon("run", "unknown.tn")
         self.assertEqual(done.returncode, 3)
-        self.assertIn("mylib::foo is left to an executor (1 node)", done.stderr)
+        self.assertIn("mylib::foo is left to an executor (1 node, first at net.py:4: relu(x + y)): "
+                      "mylib::foo: no converter is known", done.stderr)
         self.assertIn("executor, for mylib::foo.default", done.stderr)
 
     def test_compile_keeps_and_dumps(self):
